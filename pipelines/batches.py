@@ -1,0 +1,259 @@
+"""Batches: encoded examples -> shuffled, stratified, augmented, prefetched tf.data.
+
+An image is gathered once a batch, however many sentences hang on it: B images carry G slots of
+each kind of sentence. What stands in a batch is a pure function of (seed, step), so a run that
+was stopped goes on with exactly the batches it would have seen.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from pipelines.augment import Augmentation, augment
+
+if keras.config.backend() != "tensorflow":
+    tf.config.set_visible_devices([], "GPU")  # else it takes the memory that the model needs
+tf.config.list_logical_devices()  # looks for GPUs now, with its warnings, not in mid-command
+
+Arrays = dict[str, np.ndarray]
+Batch = tuple[Arrays, Arrays, Arrays]  # x, y, weight
+
+
+@dataclass(frozen=True)
+class Slots:
+    """Sentences of one kind; those of image i are the rows starts[i] to starts[i + 1].
+
+    Attributes:
+        starts: int64 [n + 1].
+        inputs: Per input of the model, an array [m, ...].
+        targets: Per task, an array [m, ...]; a missing label is a valid placeholder, 0.
+        weights: Per task, float32 [m]: 1 where the target is known, else 0.
+        symmetric: bool [m], True where every symmetry of the tile keeps the sentence true.
+    """
+
+    starts: np.ndarray
+    inputs: Arrays
+    targets: Arrays
+    weights: Arrays
+    symmetric: np.ndarray
+
+    @property
+    def most(self) -> int:
+        """The largest number of sentences on one image."""
+        return int(np.diff(self.starts).max(initial=0))
+
+
+@dataclass(frozen=True)
+class Examples:
+    """One split of one data set, encoded; images stay in their memory-mapped store.
+
+    Attributes:
+        name: Of the data set.
+        images: [n, S, S, C] in the stored dtype.
+        targets: Per image task, an array [n, ...].
+        weights: Per image task, float32 [n].
+        slots: Per kind of sentence ("question"), what hangs on the images.
+    """
+
+    name: str
+    images: np.ndarray
+    targets: Arrays
+    weights: Arrays
+    slots: dict[str, Slots] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Which rows stand in one batch: images [B], sentences [B, G] per kind (-1: empty slot)."""
+
+    images: np.ndarray
+    sentences: dict[str, np.ndarray]
+    symmetries: np.ndarray
+
+
+def shares(lengths: list[int], batch_size: int) -> list[int]:
+    """Rows of each data set in every batch: in proportion to its images, at least one."""
+    if batch_size < len(lengths):
+        raise ValueError(
+            f"batch_size must be at least the number of data sets. "
+            f"Received: {batch_size=}, {len(lengths)} data sets."
+        )
+    exact = np.array(lengths) / sum(lengths) * batch_size
+    counts = np.maximum(1, np.floor(exact).astype(int))
+    while counts.sum() < batch_size:
+        counts[np.argmax(exact - counts)] += 1
+    while counts.sum() > batch_size:
+        counts[np.argmax(np.where(counts > 1, counts - exact, -np.inf))] -= 1
+    return counts.tolist()
+
+
+def steps_per_epoch(parts: list[Examples], batch_size: int) -> int:
+    """Steps in which, together, the data sets give each of their images once."""
+    return -(-sum(map(len, parts)) // batch_size)
+
+
+def training_batches(
+    parts: list[Examples],
+    batch_size: int,
+    slots: dict[str, int],
+    seed: int,
+    epochs: int,
+    first_epoch: int = 0,
+    augmentation: Augmentation | None = None,
+) -> tf.data.Dataset:
+    """The batches of epochs `first_epoch` to `epochs`, one after the other.
+
+    Args:
+        parts: The data sets; every batch holds a fixed number of rows of each.
+        batch_size: B, images in a batch.
+        slots: G per kind of sentence: drawn anew each epoch from the image's own.
+        seed: Decides order, slots and augmentation, together with the step.
+        epochs: The last epoch, exclusive.
+        first_epoch: Where a resumed run goes on.
+        augmentation: What is done to the tiles; nothing by default.
+
+    Returns:
+        A data set of (x, y, weight) for `model.fit(..., steps_per_epoch=...)`: x holds `image`
+        [B, S, S, C] and each slot input [B, G, ...]; y and weight hold one entry a task.
+    """
+    steps = steps_per_epoch(parts, batch_size)
+    counts = shares([len(part) for part in parts], batch_size)
+    augmentation = augmentation or Augmentation()
+
+    @lru_cache(maxsize=2 * len(parts))
+    def order(part: int, epoch: int) -> np.ndarray:
+        return _epoch_order(len(parts[part]), steps * counts[part], (seed, epoch, part))
+
+    def batch(step: int) -> Batch:
+        epoch, at = divmod(step, steps)
+        rng = np.random.default_rng([seed, step, 1])
+        gathered = []
+        for index, (part, count) in enumerate(zip(parts, counts, strict=True)):
+            rows = order(index, epoch)[at * count : (at + 1) * count]
+            drawn = _draw(part, rows, slots, augmentation.symmetries, rng)
+            gathered.append(_gather(part, drawn, augmentation, rng))
+        return tf.nest.map_structure(lambda *arrays: np.concatenate(arrays), *gathered)
+
+    return _dataset(batch, range(first_epoch * steps, epochs * steps))
+
+
+def evaluation_batches(part: Examples, batch_size: int) -> tf.data.Dataset:
+    """Every image once, in order, with all of its sentences; the last batch is filled up.
+
+    Returns:
+        A data set of x alone, for `model.predict`; see `unpad` for cutting the answers back.
+    """
+    slots = {kind: max(1, group.most) for kind, group in part.slots.items()}
+    rng = np.random.default_rng(0)
+
+    def batch(step: int) -> Batch:
+        rows = np.arange(step * batch_size, (step + 1) * batch_size).clip(max=len(part) - 1)
+        drawn = Draw(
+            rows,
+            {kind: _all_of(part.slots[kind], rows, width) for kind, width in slots.items()},
+            np.zeros(batch_size, int),
+        )
+        return _gather(part, drawn, Augmentation(), rng)
+
+    steps = range(-(-len(part) // batch_size))
+    return _dataset(batch, steps).map(lambda x, y, weight: x)
+
+
+def unpad(part: Examples, kind: str, output: np.ndarray) -> np.ndarray:
+    """Cuts predictions on `evaluation_batches` back to one row an image or a sentence.
+
+    Args:
+        part: What was predicted on.
+        kind: "image", or the kind of sentence.
+        output: [n + filled, ...] or [n + filled, G, ...].
+
+    Returns:
+        [n, ...] for images, [m, ...] for sentences, in the order of the records.
+    """
+    if kind == "image":
+        return output[: len(part)]
+    counts = np.diff(part.slots[kind].starts)
+    return output[: len(part)][np.arange(output.shape[1]) < counts[:, None]]
+
+
+def _epoch_order(length: int, wanted: int, key: tuple[int, ...]) -> np.ndarray:
+    """`wanted` rows: whole permutations one after the other, so that none is left behind."""
+    rng = np.random.default_rng([*key, 0])
+    rounds = -(-wanted // length)
+    return np.concatenate([rng.permutation(length) for _ in range(rounds)])[:wanted]
+
+
+def _draw(part: Examples, rows: np.ndarray, slots: dict[str, int], symmetries: bool, rng) -> Draw:
+    """Draws a symmetry per image and then only sentences that it keeps true."""
+    codes = rng.integers(0, 8, len(rows)) if symmetries else np.zeros(len(rows), int)
+    sentences = {kind: np.full((len(rows), width), -1) for kind, width in slots.items()}
+    for kind, width in slots.items():
+        group = part.slots[kind]
+        for place, row in enumerate(rows):
+            own = np.arange(group.starts[row], group.starts[row + 1])
+            kept = own[group.symmetric[own]] if codes[place] else own
+            if len(own) and not len(kept):
+                codes[place], kept = 0, own
+            chosen = rng.permutation(kept)[:width]
+            sentences[kind][place, : len(chosen)] = chosen
+    return Draw(rows, sentences, codes)
+
+
+def _all_of(group: Slots, rows: np.ndarray, width: int) -> np.ndarray:
+    places = group.starts[rows][:, None] + np.arange(width)
+    return np.where(places < group.starts[rows + 1][:, None], places, -1)
+
+
+def _gather(part: Examples, drawn: Draw, augmentation: Augmentation, rng) -> Batch:
+    silent = np.ones(len(drawn.images), bool)
+    for places in drawn.sentences.values():
+        silent &= (places < 0).all(axis=1)
+    images = augment(part.images[drawn.images], drawn.symmetries, silent, augmentation, rng)
+    x = {"image": images}
+    y = {name: target[drawn.images] for name, target in part.targets.items()}
+    weight = {name: known[drawn.images] for name, known in part.weights.items()}
+    for kind, places in drawn.sentences.items():
+        group = part.slots[kind]
+        x |= {name: _take(array, places) for name, array in group.inputs.items()}
+        y |= {name: _take(array, places) for name, array in group.targets.items()}
+        weight |= {name: _take(array, places) for name, array in group.weights.items()}
+    return x, y, weight
+
+
+def _take(array: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """array[places], and zeros where a slot is empty."""
+    if not len(array):
+        return np.zeros((*places.shape, *array.shape[1:]), array.dtype)
+    taken = array[places.clip(min=0)]
+    taken[places < 0] = 0
+    return taken
+
+
+def _dataset(batch: Callable[[int], Batch], steps: range) -> tf.data.Dataset:
+    """Wraps `batch(step)` as a prefetched data set; the first batch tells shapes and dtypes."""
+    example = batch(steps.start)
+    flat = tf.nest.flatten(example)
+
+    def load(step):
+        arrays = tf.numpy_function(
+            lambda at: tf.nest.flatten(batch(int(at))),
+            [step],
+            [array.dtype for array in flat],
+            stateful=False,
+        )
+        for array, like in zip(arrays, flat, strict=True):
+            array.set_shape(like.shape)
+        return tf.nest.pack_sequence_as(example, arrays)
+
+    return (
+        tf.data.Dataset.range(steps.start, steps.stop)
+        .map(load, num_parallel_calls=2, deterministic=True)  # gathers run beside the model's step
+        .prefetch(4)
+    )

@@ -1,0 +1,75 @@
+"""What the commands of both packages share: one line for bad input, and their exit codes."""
+
+import argparse
+import contextlib
+import difflib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import NoReturn
+
+DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that complains in one line and names the nearest flag."""
+
+    def __init__(self, **kwargs):
+        super().__init__(allow_abbrev=False, **kwargs)
+
+    def parse_args(self, args=None, namespace=None):
+        """As argparse does, with a suggestion for a flag that it does not know."""
+        found, left = self.parse_known_args(args, namespace)
+        if left:
+            name = left[0].split("=")[0]
+            nearest = difflib.get_close_matches(name, self._option_string_actions, n=1)
+            hint = f" Did you mean {nearest[0]}?" if nearest else " See --help."
+            self.error(f"unknown argument {left[0]}.{hint}")
+        return found
+
+    def error(self, message: str) -> NoReturn:
+        """One line on stderr, exit code 2."""
+        self.exit(BAD_INPUT, f"{self.prog}: {message}\n")
+
+
+def run(program: str, main: Callable[[], None], *bad_input: type[Exception]) -> NoReturn:
+    """Runs a command and exits: 0 done, 2 bad input (one line on stderr), 130 interrupted.
+
+    Args:
+        program: Its name, to open the line with.
+        main: The command.
+        *bad_input: The exceptions whose message is meant for the user.
+    """
+    try:
+        main()
+    except bad_input as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        sys.exit(BAD_INPUT)
+    except KeyboardInterrupt:
+        print(f"{program}: interrupted; what was finished is kept", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    sys.exit(DONE)
+
+
+@contextlib.contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Keeps back what native code writes to stderr, unless what runs inside fails.
+
+    TensorFlow writes notes on CPU instructions and missing GPUs while it is imported, some of
+    them before any of its log settings count.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            said.seek(0)
+            os.write(kept, said.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

@@ -1,0 +1,250 @@
+"""Image files as arrays: decodes PNG, JPEG and TIFF, resizes, applies the eight symmetries.
+
+Every complaint about a file is a `DataError` of one line; no decoder's own traceback or log line
+gets through.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+
+from pipelines.records import DataError
+
+MINIMUM_SIDE = 8  # pixels; less is a thumbnail's ghost, not a tile
+MAXIMUM_SIDE = 16_384  # pixels
+MAXIMUM_PIXELS = 100_000_000  # 300 MB of RGB a decoding thread
+
+# tifffile logs what it also raises, or what _decode_tiff checks itself.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+
+
+def read_image(path: str | Path, bands: Sequence[int] = (0, 1, 2)) -> np.ndarray:
+    """Decodes one PNG, JPEG or TIFF file.
+
+    Reads 8 and 16 bits, integers and floats, chunky and planar, uncompressed, LZW, deflate and
+    JPEG (YCbCr comes out as RGB). An alpha band is left out, unless `bands` asks for it by number.
+    A grey image is repeated to the number of bands. A colour PNG of 16 bits comes out with 8,
+    which is what Pillow reads; a TIFF keeps its 16.
+
+    Args:
+        path: The file. Its first bytes decide what it is, not its name.
+        bands: Which bands to keep, counted from 0, in this order.
+
+    Returns:
+        [H, W, len(bands)], uint8 or uint16 as stored, any other number as float32.
+
+    Raises:
+        DataError: The file is missing, empty, cut off, no image, too small, too large, or lacks a
+            band.
+    """
+    path = Path(path)
+    decode = _decoder(path)
+    try:
+        pixels = decode(path)
+    except DataError:
+        raise
+    except Exception as error:  # on bad bytes decoders raise anything: struct.error, KeyError, ...
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise DataError(f"{path} is damaged or cut off ({reason}). Copy it again.") from error
+    return np.ascontiguousarray(_in_stored_dtype(path, _pick_bands(path, pixels, tuple(bands))))
+
+
+def resize(image: np.ndarray, size: int) -> np.ndarray:
+    """Resizes to a square, antialiased: [H, W, C] -> [size, size, C] of the same dtype.
+
+    Sides are scaled independently. An image that has the size already is returned as it is.
+    """
+    if image.shape[:2] == (size, size):
+        return image
+    # Pillow's filters know 8-bit and float bands; float32 holds every uint16 exactly.
+    exact = image if image.dtype == np.uint8 else image.astype(np.float32)
+    resized = np.stack([_resize_band(exact[..., c], size) for c in range(image.shape[-1])], axis=-1)
+    if image.dtype == np.uint16:
+        resized = np.rint(resized)
+    return resized.astype(image.dtype, copy=False)
+
+
+def apply_symmetries(images: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Flips and turns square images, each by its own code.
+
+    Args:
+        images: [B, S, S, C], any dtype.
+        codes: [B], integers 0..7 as `records.ALL_SYMMETRIES` numbers them.
+
+    Returns:
+        [B, S, S, C], a new contiguous array.
+    """
+    # One item a pixel instead of C: numpy then moves 2 million items, not 6 (B=32, S=256, RGB).
+    pixel = np.dtype((np.void, images.shape[-1] * images.itemsize))
+    tiles = np.ascontiguousarray(images).view(pixel)[..., 0]
+    turned = np.empty_like(tiles)
+    for code in np.unique(codes):
+        rows = codes == code
+        mirrored, quarters = divmod(int(code), 4)
+        tile = np.rot90(tiles[rows], quarters, axes=(1, 2))
+        turned[rows] = tile[:, :, ::-1] if mirrored else tile
+    return turned[..., None].view(images.dtype)
+
+
+def band_statistics(
+    images: np.ndarray, sample: int = 512, seed: int = 0
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each band, over a seeded sample of images.
+
+    Args:
+        images: [n, S, S, C]; a memory-mapped array is read one image at a time.
+        sample: How many images to look at, at most.
+        seed: Which images.
+
+    Returns:
+        The C means and the C deviations, in the units of the pixels. A band that is constant gets
+        deviation 1, so that dividing by it does no harm.
+    """
+    count = min(sample, len(images))
+    rows = np.sort(np.random.default_rng(seed).choice(len(images), count, replace=False))
+    total = np.zeros(images.shape[-1])
+    squares = np.zeros(images.shape[-1])
+    for row in rows:
+        pixels = images[row].reshape(-1, images.shape[-1]).astype(np.float64)
+        total += pixels.mean(axis=0)
+        squares += np.square(pixels).mean(axis=0)
+    mean = total / count
+    deviation = np.sqrt(np.maximum(squares / count - mean**2, 0))
+    deviation[deviation < 1e-6 * np.maximum(np.abs(mean), 1)] = 1
+    return tuple(mean.tolist()), tuple(deviation.tolist())
+
+
+def _decoder(path: Path) -> Callable[[Path], np.ndarray]:
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+    except OSError as error:
+        raise DataError(f"{path} cannot be opened: {error.strerror}. Check the path.") from error
+    if not head:
+        raise DataError(f"{path} is empty (0 bytes). Copy it again.")
+    for first_bytes, decode in _DECODERS.items():
+        if head.startswith(first_bytes):
+            return decode
+    raise DataError(f"{path} is not a PNG, JPEG or TIFF image. Convert or remove it.")
+
+
+def _decode_png(path: Path) -> np.ndarray:
+    with PngImageFile(path) as image:
+        return _decode_with_pillow(path, image)
+
+
+def _decode_jpeg(path: Path) -> np.ndarray:
+    with JpegImageFile(path) as image:
+        return _decode_with_pillow(path, image)
+
+
+def _decode_with_pillow(path: Path, image: Image.Image) -> np.ndarray:
+    _check_size(path, *image.size)
+    if image.mode.startswith("I"):  # 16-bit grey
+        return np.asarray(image).astype(np.uint16)[..., None]
+    if image.mode in ("1", "L", "LA"):
+        return np.array(image.convert("L"))[..., None]
+    if image.mode == "P":
+        image = image.convert("RGBA")  # straight to RGB, Pillow warns about transparency
+    return np.array(image.convert("RGB"))
+
+
+def _decode_tiff(path: Path) -> np.ndarray:
+    with tifffile.TiffFile(path) as tiff:
+        page = tiff.pages.first
+        _check_size(path, page.imagewidth, page.imagelength)
+        _check_whole(path, page)
+        _check_form(path, tiff)
+        pixels = page.asarray(maxworkers=1)  # the store has one thread an image already
+    if pixels.shape != page.shape:  # tifffile's answer to some contradictory headers is no pixels
+        raise DataError(f"{path} is damaged: its header contradicts itself. Copy it again.")
+    if page.axes == "YX":
+        return pixels[..., None]
+    if page.axes == "SYX":
+        pixels = np.moveaxis(pixels, 0, -1)
+    # Alpha beyond the third band is left to `bands`: GDAL marks a near-infrared band as alpha too.
+    grey_and_alpha = pixels.shape[-1] == 2 and set(page.extrasamples) & {1, 2}
+    return pixels[..., :1] if grey_and_alpha else pixels
+
+
+_DECODERS = {
+    b"\x89PNG": _decode_png,
+    b"\xff\xd8\xff": _decode_jpeg,
+    b"II*\0": _decode_tiff,
+    b"MM\0*": _decode_tiff,
+    b"II+\0": _decode_tiff,  # BigTIFF
+    b"MM\0+": _decode_tiff,
+}
+
+
+def _check_size(path: Path, width: int, height: int) -> None:
+    if min(width, height) < MINIMUM_SIDE:
+        raise DataError(
+            f"{path} is {width}x{height} pixels; a side needs {MINIMUM_SIDE} at least. Remove it."
+        )
+    if max(width, height) > MAXIMUM_SIDE or width * height > MAXIMUM_PIXELS:
+        raise DataError(
+            f"{path} is {width}x{height} pixels; the most is {MAXIMUM_SIDE:,} a side and "
+            f"{MAXIMUM_PIXELS // 1_000_000} million in all. Cut the scene into tiles first."
+        )
+
+
+def _check_whole(path: Path, page: tifffile.TiffPage) -> None:
+    # tifffile fills a strip that lies behind the end of the file with zeros, silently.
+    spans = zip(page.dataoffsets, page.databytecounts, strict=True)
+    if max(offset + count for offset, count in spans) > path.stat().st_size:
+        raise DataError(f"{path} is cut off. Copy it again.")
+    if not any(page.databytecounts):  # some empty tiles are GDAL's way to say no data; all are not
+        raise DataError(f"{path} is damaged: its strips are empty. Copy it again.")
+
+
+def _check_form(path: Path, tiff: tifffile.TiffFile) -> None:
+    page = tiff.pages.first
+    colours = tifffile.PHOTOMETRIC(page.photometric).name
+    decoded_to_rgb = colours == "YCBCR" and page.compression == tifffile.COMPRESSION.JPEG
+    if colours not in ("MINISBLACK", "RGB") and not decoded_to_rgb:
+        raise DataError(f"{path} stores its colours as {colours}. Save it as grey or RGB.")
+    if page.axes not in ("YX", "YXS", "SYX"):
+        raise DataError(f"{path} is not a flat image (axes {page.axes}). Save it as one.")
+    if page.axes == "YX" and len(tiff.pages) > 1 and _is_band(tiff.pages[1], page):
+        raise DataError(f"{path} has a page for each band. Save all bands in one page.")
+
+
+def _is_band(other: tifffile.TiffPage, page: tifffile.TiffPage) -> bool:
+    """Tells a further band from an overview (smaller) and from a mask (marked as one)."""
+    return other.shape == page.shape and not other.subfiletype
+
+
+def _pick_bands(path: Path, pixels: np.ndarray, bands: tuple[int, ...]) -> np.ndarray:
+    count = pixels.shape[-1]
+    if count == 1:
+        return np.repeat(pixels, len(bands), axis=-1)
+    if not set(bands) <= set(range(count)):
+        raise DataError(
+            f"{path} has {count} bands, 0 to {count - 1}. Received bands {bands}: choose others."
+        )
+    return pixels if bands == tuple(range(count)) else pixels[..., list(bands)]
+
+
+def _in_stored_dtype(path: Path, pixels: np.ndarray) -> np.ndarray:
+    if pixels.dtype.kind == "b":
+        return pixels.astype(np.uint8) * 255
+    if pixels.dtype.kind == "u" and pixels.dtype.itemsize <= 2:
+        return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+    if pixels.dtype.kind not in "iuf":
+        raise DataError(f"{path} holds {pixels.dtype} numbers. Save it as integers or floats.")
+    pixels = pixels.astype(np.float32)
+    if not np.isfinite(pixels).all():  # one NaN would make every weight NaN
+        raise DataError(f"{path} holds NaN or infinite pixels. Fill its no-data pixels first.")
+    return pixels
+
+
+def _resize_band(band: np.ndarray, size: int) -> np.ndarray:
+    picture = Image.fromarray(np.ascontiguousarray(band))
+    return np.asarray(picture.resize((size, size), Image.Resampling.BILINEAR))

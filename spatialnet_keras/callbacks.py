@@ -1,0 +1,162 @@
+"""Callbacks of `model.fit`: what happens after each epoch."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+from keras import ops
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+from pipelines.batches import Examples
+from spatialnet_keras.checkpoints import save_state
+from spatialnet_keras.data import Part
+from spatialnet_keras.evaluate import Outputs, predict
+from spatialnet_keras.plots import answer_sheet
+from spatialnet_keras.run import Run
+
+
+class Epoch(keras.callbacks.Callback):
+    """Validates, keeps the best network, saves the state; adds `val_*` to the logs.
+
+    Stands first, so that Keras' own callbacks (TensorBoard, History, the progress bar) see them.
+
+    Args:
+        run: The run.
+        validation: Each data set's part and its examples.
+        history: Entries of the finished epochs; the new ones are appended.
+    """
+
+    def __init__(self, run: Run, validation: list[tuple[Part, Examples]], history: list[dict]):
+        super().__init__()
+        self.run = run
+        self.validation = validation
+        self.history = history
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Seeds what draws from a global generator (torch's dropout), by the epoch."""
+        self.started = time.perf_counter()
+        keras.utils.set_random_seed(self.run.config.train.seed + epoch)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """In this order: a kill between two of these leaves nothing that misleads a resume."""
+        seconds = time.perf_counter() - self.started
+        with averaged_weights(self.model):
+            self.outputs = [
+                predict(self.model, examples, self.run.tasks, self.run.config)
+                for _, examples in self.validation
+            ]
+            logs.update(validation_logs(self.run, self.validation, self.outputs))
+            monitored = f"val_{self.run.config.train.monitor}"
+            if self._is_best(logs[monitored], monitored):
+                temporary = self.run.path / ".best.keras"
+                keras.Model(self.model.inputs, self.model.output).save(temporary)
+                temporary.replace(self.run.best)
+        entry = {"epoch": epoch + 1, "seconds": round(seconds, 3)}
+        self.history.append(entry | {name: float(value) for name, value in logs.items()})
+        self.run.record(history=self.history)
+        save_state(self.run.checkpoint, self.model, self.history)
+
+    def _is_best(self, value: float, name: str) -> bool:
+        sign = -1 if name.endswith(("mae", "rmse")) else 1
+        return all(sign * value > sign * entry[name] for entry in self.history)
+
+
+class AnswerSheet(keras.callbacks.Callback):
+    """Shows some validation tiles with truths and answers in TensorBoard, each epoch.
+
+    Args:
+        run: The run.
+        epoch: The callback that predicts on the validation split, earlier in the list.
+    """
+
+    def __init__(self, run: Run, epoch: Epoch):
+        super().__init__()
+        self.run = run
+        self.epoch = epoch
+
+    def on_train_begin(self, logs=None):
+        """Opens the event file."""
+        self.writer = EventFileWriter(str(self.run.path / "tensorboard" / "validation"))
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Writes one picture a data set."""
+        for (part, _), outputs in zip(self.epoch.validation, self.epoch.outputs, strict=True):
+            png, height, width = answer_sheet(part, outputs, self.run.tasks)
+            image = Summary.Image(
+                encoded_image_string=png, height=height, width=width, colorspace=4
+            )
+            summary = Summary(
+                value=[Summary.Value(tag=f"answers/{part.records.name}", image=image)]
+            )
+            self.writer.add_event(Event(wall_time=time.time(), step=epoch, summary=summary))
+        self.writer.flush()
+
+    def on_train_end(self, logs=None):
+        """Closes the event file."""
+        self.writer.close()
+
+
+class ShortBar(keras.callbacks.ProgbarLogger):
+    """Keras' progress bar with a few numbers: five tasks have thirty, and a bar must fit a line.
+
+    Args:
+        scores: Per task, the name of its main score.
+    """
+
+    def __init__(self, scores: dict[str, str]):
+        super().__init__()
+        self.scores = scores
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Shows the loss."""
+        super().on_train_batch_end(batch, {"loss": logs["loss"]})
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Shows losses and each task's main score on the validation split."""
+        shown = {"loss": logs["loss"], "val_loss": logs["val_loss"]}
+        shown |= {task: logs[f"val_{task}_{name}"] for task, name in self.scores.items()
+                  if f"val_{task}_{name}" in logs}  # fmt: skip
+        super().on_epoch_end(epoch, shown)
+
+
+@contextlib.contextmanager
+def averaged_weights(model: keras.Model) -> Iterator[None]:
+    """Lends the model the running mean of its weights, if its optimizer keeps one."""
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    if not optimizer.use_ema:
+        yield
+        return
+    own = [np.array(ops.convert_to_numpy(each)) for each in model.trainable_variables]
+    optimizer.finalize_variable_values(model.trainable_variables)
+    yield
+    for variable, value in zip(model.trainable_variables, own, strict=True):
+        variable.assign(value)
+
+
+def validation_logs(run: Run, parts: list[tuple[Part, Examples]], outputs: list[Outputs]) -> dict:
+    """Losses and scores over all validation rows, of all data sets together.
+
+    Returns:
+        `val_loss` (without lambda_reg |W|^2), `val_{task}_loss`, `val_{task}_{score}`, and
+        `val_score`: the mean over the tasks of each one's main score.
+    """
+    logs, main = {"val_loss": 0.0}, []
+    for task in run.tasks:
+        output = np.concatenate([each[task.name] for each in outputs])
+        truths = [truth for part, _ in parts for truth in task.truths(part.records)]
+        known = np.array([truth is not None for truth in truths], bool)
+        if not known.any():
+            continue
+        labels = [truth for truth in truths if truth is not None]
+        target, weight = task.encode(labels)
+        loss = float(ops.convert_to_numpy(task.loss()(target, output[known], weight)))
+        reached = task.score(task.answer(output[known]), labels)
+        logs |= {f"val_{task.name}_loss": loss}
+        logs |= {f"val_{task.name}_{name}": value for name, value in reached.items()}
+        logs["val_loss"] += dict(run.config.tasks)[task.name] * loss
+        main.append(reached[task.scores[0]])
+    return logs | {"val_score": float(np.mean(main))}

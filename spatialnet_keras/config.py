@@ -1,0 +1,234 @@
+"""Configuration: everything that can be chosen, as frozen dataclasses; a preset is a value.
+
+"Paper" is arXiv 2506.22501. Where it is silent, the field says "not in the paper".
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelines.records import unknown
+
+
+class ConfigError(ValueError):
+    """A choice that cannot work: one line with the rule and what was received."""
+
+
+def setting(default: Any, about: str, choices: tuple[str, ...] = ()) -> Any:
+    """A dataclass field that carries its unit and source for `--help`."""
+    return field(default=default, metadata={"about": about, "choices": choices})
+
+
+def _check_fields(section) -> None:
+    for each in dataclasses.fields(section):
+        value, choices = getattr(section, each.name), each.metadata["choices"]
+        if choices and value not in choices:
+            raise ConfigError(unknown(each.name, value, choices))
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network. Letters of shapes: N tokens, D width, H heads, P patch size."""
+
+    image_size: int = setting(256, "pixels a side that the model sees (paper, IV)")
+    patch_size: int = setting(16, "P, pixels a side of a patch (paper, III.A)")
+    width: int = setting(512, "D, channels of a token (paper, III.A)")
+    layers: int = setting(12, "transformer blocks over the image tokens (paper, III.A)")
+    heads: int = setting(8, "H, attention heads; divides D (paper, III.A)")
+    mlp_ratio: int = setting(4, "hidden width of an MLP over D (not in the paper)")
+    norm: str = setting("pre", "layer norm before or after (not in the paper)", ("pre", "post"))
+    positions: str = setting("learned", "of the patches (not in the paper)", ("learned", "sine"))
+    pooling: str = setting("mean", "tokens -> image vector (not in the paper)", ("mean", "cls"))
+    dropout: float = setting(0.1, "rate after embedding, attention and MLP (not in the paper)")
+    stochastic_depth: float = setting(
+        0.0, "rate at which the last block's branches are skipped (not in the paper)"
+    )
+    question_layers: int = setting(
+        2, "blocks over a question's words, each looking at the image (not in the paper)"
+    )
+    question_words: int = setting(
+        32, "words of a question that are read (the longest of RSVQA-LR has 24)"
+    )
+
+    def __post_init__(self):
+        _check_fields(self)
+        for each in dataclasses.fields(self):
+            if each.type is int and getattr(self, each.name) < 1:
+                raise ConfigError(
+                    f"{each.name} must be at least 1. Received: {getattr(self, each.name)}."
+                )
+        if self.image_size % self.patch_size:
+            raise ConfigError(
+                f"patch_size must divide image_size. Received: "
+                f"image_size={self.image_size}, patch_size={self.patch_size}."
+            )
+        if self.width % self.heads:
+            raise ConfigError(
+                f"heads must divide width. Received: width={self.width}, heads={self.heads}."
+            )
+        if self.positions == "sine" and self.width % 4:
+            raise ConfigError(f"Sine positions need width % 4 == 0. Received: width={self.width}.")
+        for name in ("dropout", "stochastic_depth"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be in [0, 1). Received: {getattr(self, name)}.")
+
+    @property
+    def tokens(self) -> int:
+        """N, patches of an image: 256 in the paper's 16 x 16 grid."""
+        return (self.image_size // self.patch_size) ** 2
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How the network is trained."""
+
+    batch_size: int = setting(32, "B, images in a batch (paper, IV)")
+    epochs: int = setting(50, "passes over the images (paper, IV)")
+    learning_rate: float = setting(1e-4, "its peak (paper, IV)")
+    optimizer: str = setting("adamw", "not in the paper", ("adamw", "adam"))
+    weight_decay: float = setting(0.0, "of AdamW; none on norms, biases, positions")
+    l2: float = setting(1e-6, "lambda_reg of lambda_reg |W|^2 (paper, III.C; value not given)")
+    schedule: str = setting(
+        "cosine", "of the learning rate (not in the paper)", ("cosine", "constant")
+    )
+    warmup: float = setting(0.05, "share of all steps in which the rate rises from 0")
+    clip_norm: float = setting(1.0, "largest global norm of a gradient; 0: none (not in the paper)")
+    ema: float = setting(0.0, "decay of the weights' running mean, used in evaluation; 0: none")
+    symmetries: bool = setting(True, "flip and turn tiles where no sentence names a side")
+    questions_per_image: int = setting(16, "G, questions drawn for an image each epoch")
+    dtype: str = setting(
+        "float32",
+        "of the computation; variables stay float32",
+        ("float32", "mixed_bfloat16", "mixed_float16"),
+    )
+    monitor: str = setting("score", "validation score that decides which epoch is best")
+    seed: int = setting(0, "decides weights, order, slots, augmentation, dropout")
+
+    def __post_init__(self):
+        _check_fields(self)
+        for name in ("batch_size", "epochs", "questions_per_image"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1. Received: {getattr(self, name)}.")
+        if not self.learning_rate > 0:
+            raise ConfigError(f"learning_rate must be positive. Received: {self.learning_rate}.")
+        for name in ("weight_decay", "l2", "clip_norm", "seed"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"{name} must not be negative. Received: {getattr(self, name)}.")
+        for name in ("warmup", "ema"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be in [0, 1). Received: {getattr(self, name)}.")
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """What the stored images are: belongs to the data, not to a preset.
+
+    Attributes:
+        bands: C.
+        dtype: Of the stored values.
+        mean: Per band, over the training split.
+        deviation: Per band, over the training split.
+    """
+
+    bands: int = 3
+    dtype: str = "uint8"
+    mean: tuple[float, ...] = (127.5, 127.5, 127.5)
+    deviation: tuple[float, ...] = (64.0, 64.0, 64.0)
+
+
+@dataclass(frozen=True)
+class Config:
+    """One run.
+
+    Attributes:
+        preset: The name the run started from.
+        model: The network.
+        train: The training.
+        data: (name, folder) of each data set.
+        tasks: (name, lambda_t) as asked for; empty: every task that the data have labels for.
+        pixels: Measured on the training split.
+    """
+
+    preset: str = "paper"
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    data: tuple[tuple[str, str], ...] = ()
+    tasks: tuple[tuple[str, float], ...] = ()
+    pixels: Pixels = Pixels()
+
+    def to_json(self) -> str:
+        """As text that a person can read and `from_json` takes."""
+        return json.dumps(dataclasses.asdict(self), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Config":
+        """The inverse of `to_json`."""
+        raw = json.loads(text)
+        return cls(
+            preset=raw["preset"],
+            model=ModelConfig(**raw["model"]),
+            train=TrainConfig(**raw["train"]),
+            data=tuple((name, root) for name, root in raw["data"]),
+            tasks=tuple((name, weight) for name, weight in raw["tasks"]),
+            pixels=Pixels(
+                **{k: tuple(v) if isinstance(v, list) else v for k, v in raw["pixels"].items()}
+            ),
+        )
+
+
+PRESETS = {
+    # Exactly the paper's numbers; the rest are the defaults above.
+    "paper": Config(preset="paper"),
+    # For CPU users on real images.
+    "small": Config(
+        preset="small",
+        model=ModelConfig(image_size=128, patch_size=8, width=192, layers=6, heads=3),
+        train=TrainConfig(epochs=100, learning_rate=1e-3, weight_decay=0.05, l2=0.0),
+    ),
+    # For the first three minutes, tests and teaching.
+    "tiny": Config(
+        preset="tiny",
+        model=ModelConfig(
+            image_size=64,
+            patch_size=8,
+            width=64,
+            layers=3,
+            heads=4,
+            mlp_ratio=2,
+            dropout=0.0,
+            question_words=20,
+        ),
+        train=TrainConfig(
+            epochs=12, learning_rate=2e-3, weight_decay=0.01, l2=0.0, questions_per_image=8
+        ),
+    ),
+}
+
+
+def preset(name: str) -> Config:
+    """A preset by its name.
+
+    Raises:
+        ConfigError: For an unknown name; the nearest is named.
+    """
+    if name not in PRESETS:
+        raise ConfigError(unknown("preset", name, PRESETS))
+    return PRESETS[name]
+
+
+def override(config: Config, values: dict[str, Any]) -> Config:
+    """Replaces dotted fields: `override(config, {"model.width": 64})`."""
+    for key, value in values.items():
+        part, _, name = key.partition(".")
+        section = dataclasses.replace(getattr(config, part), **{name: value})
+        config = dataclasses.replace(config, **{part: section})
+    return config
+
+
+def named_folder(text: str) -> tuple[str, str]:
+    """The "NAME=DIR" of a `--data` flag -> (name, folder)."""
+    name, _, root = text.partition("=")
+    if not root:
+        raise ConfigError(f"--data needs NAME=DIR. Received: {text!r}.")
+    return name, root

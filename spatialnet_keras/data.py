@@ -1,0 +1,69 @@
+"""Data of a run: records and stored images of a split, of all its data sets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+import pipelines
+from pipelines.batches import Examples
+from pipelines.images import band_statistics
+from pipelines.records import DataError, Records
+from pipelines.store import stored_images
+from spatialnet_keras.config import Config, Pixels
+from spatialnet_keras.encode import encode
+from spatialnet_keras.tasks import Task
+from spatialnet_keras.text import Vocabulary
+
+
+@dataclass(frozen=True)
+class Part:
+    """One split of one data set: its records and their stored images [n, S, S, C]."""
+
+    records: Records
+    images: np.ndarray
+
+    def encode(self, tasks: Sequence[Task], vocabulary: Vocabulary, config: Config) -> Examples:
+        """As arrays for batches."""
+        return encode(self.records, self.images, tasks, vocabulary, config)
+
+
+def read(config: Config, split: str, skip_bad: bool = False) -> list[Part]:
+    """Reads a split of every data set of a run.
+
+    Args:
+        config: Names the data sets and the size of the images.
+        split: "train", "val" or "test".
+        skip_bad: Whether to go on without images that cannot be read.
+
+    Raises:
+        DataError: If there is nothing in the split, or an image cannot be read.
+    """
+    parts = []
+    for name, root in config.data:
+        records = pipelines.load(name, root, split)
+        if not len(records):
+            raise DataError(f"No images in the {split} split of {root}. Each split needs some.")
+        parts.append(Part(*stored_images(records, config.model.image_size, skip_bad=skip_bad)))
+    return parts
+
+
+def pixels(parts: Sequence[Part]) -> Pixels:
+    """Bands, dtype, mean and deviation of training images; data sets count by their images.
+
+    Raises:
+        DataError: If data sets of different bands or dtypes are to be trained jointly.
+    """
+    kinds = {(part.images.shape[-1], str(part.images.dtype)) for part in parts}
+    if len(kinds) > 1:
+        raise DataError(
+            f"Data sets that are trained jointly need the same bands and dtype. Received: {kinds}."
+        )
+    (bands, dtype), rows = kinds.pop(), [len(part.images) for part in parts]
+    means, deviations = zip(*(band_statistics(part.images) for part in parts), strict=True)
+    return Pixels(
+        bands=bands,
+        dtype=dtype,
+        mean=tuple(round(float(m), 3) for m in np.average(means, axis=0, weights=rows)),
+        deviation=tuple(round(float(d), 3) for d in np.average(deviations, axis=0, weights=rows)),
+    )

@@ -1,0 +1,34 @@
+"""The network: one image encoder, one question encoder, one head a task, one output a head."""
+
+import keras
+
+from spatialnet_keras.config import Config
+from spatialnet_keras.encoders import image_encoder, question_encoder
+from spatialnet_keras.tasks import Task
+
+
+def build_model(config: Config, tasks: tuple[Task, ...], words: int) -> keras.Model:
+    """Builds the network for the tasks given.
+
+    Args:
+        config: Of the run.
+        tasks: Fitted tasks; each becomes an output of its name.
+        words: Size of the vocabulary.
+
+    Returns:
+        A functional model from `image` [B, S, S, C] and, if a task asks for it, `question` int32
+        [B, G, Q], to a dict of one output a task: [B, ...] or [B, G, ...].
+    """
+    size, pixels = config.model.image_size, config.pixels
+    image = keras.Input((size, size, pixels.bands), dtype=pixels.dtype, name="image")
+    inputs = {"image": image}
+    features = image_encoder(config.model, pixels)(image)
+    if any(task.reads == "question_vector" for task in tasks):
+        question = keras.Input((None, config.model.question_words), dtype="int32", name="question")
+        inputs["question"] = question
+        tokens = features["image_tokens"]
+        features["question_vector"] = question_encoder(config.model, words, tokens.shape[1])(
+            [question, tokens]
+        )
+    outputs = {task.name: task.head(config.model)(features[task.reads]) for task in tasks}
+    return keras.Model(inputs, outputs, name="spatialnet_vit")

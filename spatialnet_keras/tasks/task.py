@@ -1,0 +1,157 @@
+"""The contract of a task: what it encodes, the same file decodes and scores."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+
+from pipelines.records import Records
+from spatialnet_keras.config import ModelConfig
+from spatialnet_keras.scores.classification import accuracy, average_accuracy
+
+Truth = str | None  # None: the data say nothing here for this task
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task, before or after `fit`.
+
+    Attributes:
+        name: Layer name, output key, key of its lambda, TensorBoard prefix.
+        floor_answers: (score, answer) fitted on the training split: the constant answer that a
+            model must beat in that score.
+    """
+
+    unit: ClassVar[str]  # what carries one target: "image", or a kind of sentence
+    reads: ClassVar[str]  # the feature its head reads: "image_vector" or "question_vector"
+    scores: ClassVar[tuple[str, ...]]  # names of what `score` returns; the first is the main one
+
+    name: str
+    floor_answers: tuple[tuple[str, str], ...] = dataclasses.field(default=(), kw_only=True)
+
+    def truths(self, records: Records) -> list[Truth]:
+        """The raw labels, one an image or a sentence, in the order of the records."""
+        raise NotImplementedError
+
+    def fit(self, records: Sequence[Records]) -> "Task":
+        """Learns from training splits what the labels are: a fitted copy."""
+        raise NotImplementedError
+
+    def encode(self, truths: list[Truth]) -> tuple[np.ndarray, np.ndarray]:
+        """Raw labels -> targets [n, ...], weights float32 [n]; 0 and 0 where there is none."""
+        raise NotImplementedError
+
+    def head(self, config: ModelConfig) -> keras.Model:
+        """A model from the feature it reads, [..., D], to the output, [..., K]."""
+        raise NotImplementedError
+
+    def loss(self) -> keras.losses.Loss:
+        """L_t, a mean over the labelled rows alone."""
+        raise NotImplementedError
+
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """What the progress bar shows, as `weighted_metrics`."""
+        raise NotImplementedError
+
+    def answer(self, output: np.ndarray) -> list[str]:
+        """Outputs [n, K] -> answers in the words of the labels."""
+        raise NotImplementedError
+
+    def score(self, answers: list[str], truths: list[str]) -> dict[str, float]:
+        """Every name in `scores` -> number, over rows that have a label."""
+        raise NotImplementedError
+
+    def floor(self, truths: list[str]) -> dict[str, float]:
+        """The scores of the constant answers found on the training split."""
+        return {
+            name: self.score([answer] * len(truths), truths)[name]
+            for name, answer in self.floor_answers
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `fit` learned, for `tasks.json`."""
+        return dataclasses.asdict(self)
+
+    def from_dict(self, state: dict[str, Any]) -> "Task":
+        """The inverse of `to_dict`."""
+        fitted = {k: _tuples(v) if isinstance(v, list) else v for k, v in state.items()}
+        return dataclasses.replace(self, **fitted)
+
+
+@dataclass(frozen=True)
+class Classification(Task):
+    """A task whose answer is one of the classes of the training split.
+
+    Attributes:
+        classes: K names, sorted.
+    """
+
+    scores: ClassVar[tuple[str, ...]] = ("accuracy", "average_accuracy")
+
+    classes: tuple[str, ...] = dataclasses.field(default=(), kw_only=True)
+
+    def fit(self, records: Sequence[Records]) -> "Classification":
+        """Finds the classes and the most frequent one."""
+        counts = Counter(
+            truth for each in records for truth in self.truths(each) if truth is not None
+        )
+        classes = tuple(sorted(counts))
+        majority = max(classes, key=lambda name: counts[name], default="")
+        floor_answers = tuple((score, majority) for score in self.scores)
+        return dataclasses.replace(self, classes=classes, floor_answers=floor_answers)
+
+    def encode(self, truths: list[Truth]) -> tuple[np.ndarray, np.ndarray]:
+        """Class ids int32 [n]; a class that training never saw has weight 0."""
+        ids = {name: index for index, name in enumerate(self.classes)}
+        found = np.array([ids.get(truth, -1) for truth in truths], np.int32).reshape(-1)
+        return found.clip(min=0), (found >= 0).astype(np.float32)
+
+    def head(self, config: ModelConfig) -> keras.Model:
+        """Linear, [..., D] -> logits float32 [..., K]."""
+        return linear_head(self, config, len(self.classes))
+
+    def loss(self) -> keras.losses.Loss:
+        """Cross entropy."""
+        return keras.losses.SparseCategoricalCrossentropy(
+            from_logits=True, reduction="mean_with_sample_weight"
+        )
+
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Accuracy."""
+        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+
+    def answer(self, output: np.ndarray) -> list[str]:
+        """The class of the largest logit."""
+        return [self.classes[index] for index in np.argmax(output, axis=-1)]
+
+    def score(self, answers: list[str], truths: list[str]) -> dict[str, float]:
+        """Accuracy over rows, and its mean over the classes."""
+        return {
+            "accuracy": accuracy(answers, truths),
+            "average_accuracy": average_accuracy(answers, truths),
+        }
+
+
+def linear_head(task: Task, config: ModelConfig, units: int) -> keras.Model:
+    """One linear layer, [..., D] -> float32 [..., K], as a model of the task's name."""
+    leading = (None,) if task.unit != "image" else ()
+    vector = keras.Input((*leading, config.width), name=task.reads)
+    output = keras.layers.Dense(units, dtype="float32", name=f"{task.name}_output")(vector)
+    return keras.Model(vector, output, name=task.name)
+
+
+def question_truths(records: Records, question_type: str) -> list[Truth]:
+    """The answers to the questions of one type, None for the others."""
+    return [
+        question.answer if question.type == question_type else None
+        for row in records
+        for question in row.questions
+    ]
+
+
+def _tuples(value):
+    return tuple(_tuples(each) for each in value) if isinstance(value, list) else value

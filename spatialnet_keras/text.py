@@ -1,0 +1,65 @@
+"""Text: words <-> ids. Whole words of the training split, not sub-words: both sets use few.
+
+UCM-captions has 334 words and RSVQA-LR about 100; the tokenizer is keras-hub's, so the ids are
+the same on every backend.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import keras_hub
+import numpy as np
+
+SPECIAL_WORDS = ("[PAD]", "[UNK]", "[START]", "[END]")
+PAD, UNKNOWN, START, END = range(4)
+
+_WORD = re.compile(r"\w+|[^\w\s]")  # splits where the WordPiece tokenizer splits
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The words that are known; a word's id is its place.
+
+    Attributes:
+        words: `SPECIAL_WORDS`, then the words of the training split, sorted, in lower case.
+    """
+
+    words: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @classmethod
+    def fit(cls, sentences: Iterable[str]) -> "Vocabulary":
+        """The vocabulary of some sentences."""
+        found = {word for sentence in sentences for word in _WORD.findall(sentence.lower())}
+        return cls(SPECIAL_WORDS + tuple(sorted(found)))
+
+    @classmethod
+    def read(cls, path: Path) -> "Vocabulary":
+        """From a file of one word a line."""
+        return cls(tuple(path.read_text(encoding="utf-8").splitlines()))
+
+    def write(self, path: Path) -> None:
+        """To a file of one word a line."""
+        path.write_text("\n".join(self.words) + "\n", encoding="utf-8")
+
+    def encode(self, sentences: Sequence[str], length: int) -> np.ndarray:
+        """Ids of each sentence's first words: int32 [n, length], `PAD` after the last."""
+        if not sentences:
+            return np.zeros((0, length), np.int32)
+        distinct = {sentence: row for row, sentence in enumerate(dict.fromkeys(sentences))}
+        ids = np.zeros((len(distinct), length), np.int32)
+        for row, words in enumerate(self._tokenizer(list(distinct))):
+            ids[row, : len(words)] = words[:length]
+        return ids[[distinct[sentence] for sentence in sentences]]
+
+    @cached_property
+    def _tokenizer(self):
+        tokenizer = keras_hub.tokenizers.WordPieceTokenizer(
+            vocabulary=list(self.words), lowercase=True
+        )
+        return lambda sentences: [np.asarray(ids) for ids in tokenizer(sentences)]

@@ -1,0 +1,196 @@
+"""Training: a configuration -> a trained run directory, by `model.fit`."""
+
+import dataclasses
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+
+from pipelines.augment import Augmentation
+from pipelines.batches import Examples, steps_per_epoch, training_batches
+from spatialnet_keras import data
+from spatialnet_keras.callbacks import AnswerSheet, Epoch, ShortBar
+from spatialnet_keras.checkpoints import load_state
+from spatialnet_keras.config import Config, ConfigError, TrainConfig, unknown
+from spatialnet_keras.encode import sentences
+from spatialnet_keras.evaluate import evaluate, to_json
+from spatialnet_keras.initialise import initialise
+from spatialnet_keras.model import build_model
+from spatialnet_keras.run import Run
+from spatialnet_keras.tasks import TASKS, Task, task
+from spatialnet_keras.text import Vocabulary
+
+
+def train(
+    config: Config,
+    path: Path,
+    init: Run | None = None,
+    skip_bad: bool = False,
+    verbose: int | None = None,
+) -> Run:
+    """Trains a run, or goes on with the one that is there.
+
+    Args:
+        config: What to train on what.
+        path: The run directory.
+        init: A run whose weights to start from, where they fit.
+        skip_bad: Whether to go on without images that cannot be read.
+        verbose: Of `model.fit`; by default 1 in a terminal (a bar), else 2 (a line an epoch).
+
+    Returns:
+        The finished run: best.keras, the history and the scores on val and test in metrics.json.
+
+    Raises:
+        DataError: For data that cannot be read or trained on.
+        ConfigError: For a configuration that cannot work, or a directory of another run.
+    """
+    keras.utils.set_random_seed(config.train.seed)
+    keras.config.set_dtype_policy(config.train.dtype)
+    training, validation = (data.read(config, split, skip_bad) for split in ("train", "val"))
+    run = prepare(config, path, training)
+    run.start()
+    if "scores" not in run.metrics:
+        _fit(run, training, validation, init, verbose)
+        _evaluate(run, skip_bad)
+    return run
+
+
+def prepare(config: Config, path: Path, training: Sequence[data.Part]) -> Run:
+    """Fits pixels, tasks and vocabulary on the training split: a run that is not started yet."""
+    records = [part.records for part in training]
+    tasks = chosen_tasks(config, records)
+    weights = dict(config.tasks)
+    config = dataclasses.replace(
+        config,
+        pixels=data.pixels(training),
+        tasks=tuple((each.name, weights.get(each.name, 1.0)) for each in tasks),
+        data=tuple((name, str(Path(root).resolve())) for name, root in config.data),
+    )
+    known = ["score", *(f"{each.name}_{score}" for each in tasks for score in each.scores)]
+    if config.train.monitor not in known:
+        raise ConfigError(unknown("score", config.train.monitor, known))
+    vocabulary = Vocabulary.fit(text for each in records for text in sentences(each))
+    return Run(path, config, tasks, vocabulary)
+
+
+def chosen_tasks(config: Config, records: Sequence[data.Records]) -> tuple[Task, ...]:
+    """The tasks to build, fitted: those asked for with lambda_t > 0, else all with labels.
+
+    Raises:
+        ConfigError: If nothing is asked for, or a task that no training image has a label for.
+    """
+    for name, weight in config.tasks:
+        task(name)
+        if weight < 0:
+            raise ConfigError(f"lambda of a task must not be negative. Received: {name}={weight}.")
+    fitted = [each.fit(records) for each in TASKS]
+    labelled = {each.name for each in fitted if each.floor_answers}
+    wanted = {name for name, weight in config.tasks if weight > 0} if config.tasks else labelled
+    if without := wanted - labelled:
+        raise ConfigError(
+            f"No training image has a label for {', '.join(sorted(without))}. "
+            f"These data have: {', '.join(sorted(labelled)) or 'none'}."
+        )
+    if not wanted:
+        raise ConfigError("No task is left to train. Give one a lambda above 0, or other data.")
+    return tuple(each for each in fitted if each.name in wanted)
+
+
+def compile_model(model: keras.Model, config: Config, tasks: Sequence[Task], steps: int) -> None:
+    """Compiles with L = sum_t lambda_t L_t + lambda_reg |W|^2 (paper, III.C).
+
+    Args:
+        model: Of `build_model`.
+        config: Of the run; `config.tasks` holds every lambda_t.
+        tasks: Fitted tasks.
+        steps: Of the whole training, for the schedule.
+    """
+    if config.train.l2:
+        for variable in model.trainable_variables:
+            if variable.name == "kernel":
+                variable.regularizer = keras.regularizers.L2(config.train.l2)
+    weights = dict(config.tasks)
+    model.compile(
+        optimizer=optimizer(config.train, steps),
+        loss={each.name: each.loss() for each in tasks},
+        loss_weights={each.name: weights[each.name] for each in tasks},
+        # not `metrics`: these would count rows without a label
+        weighted_metrics={each.name: each.metrics() for each in tasks},
+    )
+
+
+def optimizer(config: TrainConfig, steps: int) -> keras.optimizers.Optimizer:
+    """Adam or AdamW with warm-up, schedule, clipping and running mean as configured."""
+    warmup = round(config.warmup * steps)
+    rate = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup else config.learning_rate,
+        decay_steps=max(1, steps - warmup),
+        alpha=0.0 if config.schedule == "cosine" else 1.0,
+        warmup_target=config.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
+    shared = {
+        "learning_rate": rate,
+        "global_clipnorm": config.clip_norm or None,
+        "use_ema": config.ema > 0,
+        "ema_momentum": config.ema or 0.99,
+    }
+    if config.optimizer == "adam":
+        return keras.optimizers.Adam(**shared)
+    made = keras.optimizers.AdamW(weight_decay=config.weight_decay, **shared)
+    made.exclude_from_weight_decay(
+        var_names=["bias", "gamma", "beta", "positions", "class_token", "embeddings"]
+    )
+    return made
+
+
+def _fit(run: Run, training, validation, init: Run | None, verbose: int | None) -> None:
+    config, settings = run.config, run.config.train
+    examples = [part.encode(run.tasks, run.vocabulary, config) for part in training]
+    steps = steps_per_epoch(examples, settings.batch_size)
+    model = build_model(config, run.tasks, len(run.vocabulary))
+    compile_model(model, config, run.tasks, settings.epochs * steps)
+    if init and not run.checkpoint.exists():
+        initialise(model, run, init)
+    history = load_state(run.checkpoint, model) if run.checkpoint.exists() else []
+    if history:
+        print(f"Going on with {run.path} after epoch {len(history)} of {settings.epochs}.")
+    if len(history) == settings.epochs:
+        return
+    held_out = [(part, part.encode(run.tasks, run.vocabulary, config)) for part in validation]
+    epoch = Epoch(run, held_out, history)
+    model.fit(
+        _batches(examples, settings, len(history)),
+        epochs=settings.epochs,
+        initial_epoch=len(history),
+        steps_per_epoch=steps,
+        shuffle=False,
+        verbose=verbose if verbose is not None else 1 if sys.stdout.isatty() else 2,
+        callbacks=[
+            epoch,
+            ShortBar({each.name: each.scores[0] for each in run.tasks}),
+            keras.callbacks.TensorBoard(
+                run.path / "tensorboard", profile_batch=0, write_graph=False
+            ),
+            AnswerSheet(run, epoch),
+        ],
+    )
+
+
+def _batches(examples: list[Examples], settings: TrainConfig, first_epoch: int):
+    return training_batches(
+        examples,
+        settings.batch_size,
+        {kind: settings.questions_per_image for kind in examples[0].slots},
+        settings.seed,
+        settings.epochs,
+        first_epoch,
+        Augmentation(symmetries=settings.symmetries),
+    )
+
+
+def _evaluate(run: Run, skip_bad: bool) -> None:
+    found = [score for split in ("val", "test") for score in evaluate(run, split, skip_bad)]
+    run.record(scores=to_json(found), machine=f"{platform.machine()}, {keras.config.backend()}")

@@ -1,0 +1,36 @@
+"""Fixtures for all tests: a cache of their own, and the real data where it is to hand."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pipelines.synthetic import write_city
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_folder(tmp_path_factory):
+    """No test reads or fills the user's own cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("SPATIALNET_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data; skips the test where there is none."""
+    folder = Path(os.environ.get("SPATIALNET_DATA") or ROOT / ".." / "shared" / "data").resolve()
+    if not (folder / "ucm_captions").is_dir() or not (folder / "rsvqa_lr").is_dir():
+        pytest.skip(f"no real data in {folder}; set SPATIALNET_DATA to the folder that holds it")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def city(tmp_path_factory) -> Path:
+    """A small procedural city: 60 tiles of 64 x 64 pixels, eight questions each."""
+    root = tmp_path_factory.mktemp("data") / "city"
+    write_city(root, tiles=60, size=64, questions=8, workers=1)
+    return root

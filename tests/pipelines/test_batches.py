@@ -1,0 +1,163 @@
+import numpy as np
+import pytest
+
+from pipelines.augment import Augmentation
+from pipelines.batches import (
+    Examples,
+    Slots,
+    evaluation_batches,
+    shares,
+    steps_per_epoch,
+    training_batches,
+    unpad,
+)
+
+
+def examples(images: int, each: int = 3, symmetric: bool = True, first: int = 0) -> Examples:
+    """Image i is filled with first + i; its sentences are numbered 100 * (first + i) + j."""
+    ids = first + np.arange(images)
+    sentences = (100 * ids[:, None] + np.arange(each)).reshape(-1)
+    return Examples(
+        name="numbers",
+        images=np.broadcast_to(ids[:, None, None, None], (images, 8, 8, 3)).astype("uint8"),
+        targets={"kind": ids.astype("int32")},
+        weights={"kind": np.ones(images, "float32")},
+        slots={
+            "question": Slots(
+                starts=np.arange(images + 1) * each,
+                inputs={"question": np.stack([sentences + 1] * 5, axis=1).astype("int32")},
+                targets={"answer": sentences.astype("int32")},
+                weights={"answer": np.ones(len(sentences), "float32")},
+                symmetric=np.full(len(sentences), symmetric),
+            )
+        },
+    )
+
+
+def read(dataset) -> list:
+    return list(dataset.as_numpy_iterator())
+
+
+def batches(parts, epochs=1, first_epoch=0, seed=0, size=4, slots=2, **settings):
+    how = Augmentation(**settings) if settings else None
+    return read(training_batches(parts, size, {"question": slots}, seed, epochs, first_epoch, how))
+
+
+def test_an_epoch_gives_every_image_once():
+    found = np.concatenate([y["kind"] for _, y, _ in batches([examples(12)])])
+    assert sorted(found) == list(range(12))
+
+
+def test_an_image_comes_with_its_own_target_and_its_own_sentences():
+    for x, y, weight in batches([examples(12)]):
+        assert (x["image"][:, 0, 0, 0] == y["kind"]).all()
+        assert (y["answer"] // 100 == y["kind"][:, None]).all()
+        assert (x["question"] == y["answer"][..., None] + 1).all()
+        assert (weight["answer"] == 1).all()
+
+
+def test_one_seed_gives_one_order_and_another_another():
+    def order(seed):
+        return [y["kind"].tolist() for _, y, _ in batches([examples(12)], epochs=2, seed=seed)]
+
+    assert order(0) == order(0) != order(1)
+    assert order(0)[:3] != order(0)[3:]  # and each epoch has its own
+
+
+def test_a_resumed_run_sees_the_batches_it_would_have_seen():
+    settings = {"symmetries": True, "seed": 3}
+    whole = batches([examples(12), examples(7, first=50)], epochs=3, **settings)
+    rest = batches([examples(12), examples(7, first=50)], epochs=3, first_epoch=2, **settings)
+    for (x, y, _), (other_x, other_y, _) in zip(whole[-len(rest) :], rest, strict=True):
+        assert (x["image"] == other_x["image"]).all()
+        assert (y["answer"] == other_y["answer"]).all()
+
+
+def test_sentences_are_drawn_anew_each_epoch():
+    seen = [set() for _ in range(4)]
+    for _, y, _ in batches([examples(4, each=6)], epochs=40):
+        for kind, answers in zip(y["kind"], y["answer"], strict=True):
+            assert len(set(answers)) == 2
+            seen[kind] |= set((answers % 100).tolist())
+    assert all(len(each) == 6 for each in seen)
+
+
+def test_slots_without_a_sentence_are_zero_and_weigh_nothing():
+    for x, y, weight in batches([examples(4, each=2)], slots=5):
+        assert (weight["answer"].sum(axis=1) == 2).all()
+        assert (x["question"][weight["answer"] == 0] == 0).all()
+        assert (y["answer"][weight["answer"] == 0] == 0).all()
+
+
+def test_each_batch_holds_a_fixed_share_of_each_data_set():
+    parts = [examples(30), examples(10, first=100)]
+    for _, y, _ in batches(parts, size=8):
+        assert (y["kind"] >= 100).sum() == 2
+    assert steps_per_epoch(parts, 8) == 5
+
+
+def test_a_small_data_set_is_in_every_batch():
+    assert shares([1680, 71], 32) == [31, 1]
+    assert shares([50, 50], 3) in ([2, 1], [1, 2])
+    with pytest.raises(ValueError, match="at least the number of data sets"):
+        shares([10, 10, 10], 2)
+
+
+def test_turned_tiles_carry_no_sentence_that_names_a_side():
+    part = examples(40, symmetric=False)
+    tiles = np.arange(8 * 8, dtype="uint8").reshape(8, 8, 1)
+    part = Examples(
+        part.name, np.stack([np.repeat(tiles, 3, -1)] * 40), part.targets, part.weights, part.slots
+    )
+    for x, _, weight in batches([part], symmetries=True):
+        assert (x["image"] == part.images[:4]).all()  # every tile has sentences, so none is turned
+        assert weight["answer"].all()
+
+
+def test_tiles_are_turned_in_all_eight_ways():
+    tile = np.arange(8 * 8, dtype="uint8").reshape(8, 8, 1)
+    part = examples(64)
+    part = Examples(
+        part.name, np.stack([np.repeat(tile, 3, -1)] * 64), part.targets, part.weights, part.slots
+    )
+    seen = {image.tobytes() for x, _, _ in batches([part], symmetries=True) for image in x["image"]}
+    assert len(seen) == 8
+
+
+def test_evaluation_gives_every_row_once_and_in_order():
+    part = examples(10, each=3)
+    found = read(evaluation_batches(part, 4))
+    images = np.concatenate([x["image"][:, 0, 0, 0] for x in found])
+    questions = np.concatenate([x["question"][..., 0] for x in found])
+    assert unpad(part, "image", images).tolist() == list(range(10))
+    assert (
+        unpad(part, "question", questions) == part.slots["question"].targets["answer"] + 1
+    ).all()
+
+
+def test_evaluation_takes_images_of_many_few_and_no_sentences():
+    group = examples(3).slots["question"]
+    starts = np.array([0, 5, 5, 9])
+    part = Examples(
+        "uneven", np.zeros((3, 8, 8, 3), "uint8"), {}, {}, {
+            "question": Slots(starts, group.inputs, {}, {}, group.symmetric)
+        },
+    )  # fmt: skip
+    found = np.concatenate([x["question"][..., 0] for x in read(evaluation_batches(part, 2))])
+    assert (unpad(part, "question", found) == group.inputs["question"][:, 0]).all()
+
+
+def test_a_data_set_without_sentences_gives_empty_slots():
+    part = examples(4)
+    group = part.slots["question"]
+    none = Slots(
+        np.zeros(5, int),
+        {"question": group.inputs["question"][:0]},
+        {"answer": group.targets["answer"][:0]},
+        {"answer": group.weights["answer"][:0]},
+        group.symmetric[:0],
+    )
+    silent = Examples(part.name, part.images, part.targets, part.weights, {"question": none})
+    ((x, _, weight),) = batches([silent])
+    assert (x["question"] == 0).all()
+    assert (weight["answer"] == 0).all()

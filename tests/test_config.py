@@ -1,0 +1,72 @@
+import pytest
+
+from spatialnet_keras.config import (
+    PRESETS,
+    Config,
+    ConfigError,
+    ModelConfig,
+    TrainConfig,
+    named_folder,
+    override,
+    preset,
+)
+
+
+def test_the_paper_preset_is_exactly_the_papers():
+    paper = PRESETS["paper"]
+    assert (paper.model.image_size, paper.model.patch_size, paper.model.tokens) == (256, 16, 256)
+    assert (paper.model.width, paper.model.layers, paper.model.heads) == (512, 12, 8)
+    assert (paper.train.batch_size, paper.train.epochs) == (32, 50)
+    assert paper.train.learning_rate == 1e-4
+    assert paper.tasks == ()  # every lambda_t is 1
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_survives_json(name):
+    config = PRESETS[name]
+    assert config.preset == name
+    assert Config.from_json(config.to_json()) == config
+
+
+def test_data_tasks_and_pixels_survive_json():
+    config = Config(data=(("folder", "/tiles"),), tasks=(("count", 0.5),))
+    assert Config.from_json(config.to_json()) == config
+
+
+def test_dotted_overrides_change_one_field():
+    config = override(PRESETS["tiny"], {"model.width": 128, "train.epochs": 3})
+    assert (config.model.width, config.train.epochs) == (128, 3)
+    assert config.model.layers == PRESETS["tiny"].model.layers
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "words"),
+    [
+        (ModelConfig, {"patch_size": 15}, "patch_size must divide image_size"),
+        (ModelConfig, {"heads": 7}, "heads must divide width"),
+        (ModelConfig, {"layers": -1}, "layers"),
+        (ModelConfig, {"dropout": 1.0}, "dropout must be in"),
+        (ModelConfig, {"norm": "per"}, "Did you mean pre?"),
+        (ModelConfig, {"width": 6, "heads": 1, "positions": "sine"}, "width % 4"),
+        (TrainConfig, {"batch_size": 0}, "batch_size must be at least 1"),
+        (TrainConfig, {"learning_rate": float("nan")}, "learning_rate must be positive"),
+        (TrainConfig, {"optimizer": "adamv"}, "Did you mean adam?"),
+        (TrainConfig, {"ema": 1.5}, "ema must be in"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_what_was_received(section, values, words):
+    with pytest.raises(ConfigError) as caught:
+        section(**values)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_preset_is_answered_with_the_nearest():
+    with pytest.raises(ConfigError, match="Did you mean small"):
+        preset("smal")
+
+
+def test_a_data_flag_needs_a_folder():
+    assert named_folder("ucm_captions=a=b") == ("ucm_captions", "a=b")
+    with pytest.raises(ConfigError, match="NAME=DIR"):
+        named_folder("ucm_captions")

@@ -1,0 +1,195 @@
+"""What moves what: questions, images, padding; and that a saved network is the same network."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from spatialnet_keras.config import PRESETS, Config, override
+from spatialnet_keras.model import build_model
+from spatialnet_keras.tasks import TASKS
+from tests.tasks.test_tasks import records
+
+TINY = override(PRESETS["tiny"], {"model.question_words": 12})
+TASKS_HERE = tuple(task.fit([records()]) for task in TASKS)
+WORDS = 40
+QUESTION_TASKS = [task.name for task in TASKS_HERE if task.unit == "question"]
+
+
+def build(config: Config = TINY, seed: int = 0) -> keras.Model:
+    keras.utils.set_random_seed(seed)
+    model = build_model(config, TASKS_HERE, WORDS)
+    rng = np.random.default_rng(seed)
+    # a fresh class token is zero and fresh gains are one: move everything off its start
+    for variable in model.trainable_variables:
+        noise = rng.normal(scale=0.05, size=variable.shape).astype("float32")
+        variable.assign(ops.convert_to_numpy(variable) + noise)
+    return model
+
+
+def inputs(images: int = 2, questions: int = 3, seed: int = 0) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    size, words = TINY.model.image_size, TINY.model.question_words
+    asked = rng.integers(4, WORDS, (images, questions, words)).astype("int32")
+    asked[..., 7:] = 0
+    return {
+        "image": rng.integers(0, 256, (images, size, size, 3)).astype("uint8"),
+        "question": asked,
+    }
+
+
+def answers(model: keras.Model, x: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: ops.convert_to_numpy(y) for name, y in model(x, training=False).items()}
+
+
+def distance(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.abs(a - b).max())
+
+
+@pytest.fixture(scope="module")
+def model() -> keras.Model:
+    return build()
+
+
+def test_every_task_is_an_output_of_its_name(model):
+    found = answers(model, inputs())
+    for task in TASKS_HERE:
+        classes = len(task.classes) if hasattr(task, "classes") else 1
+        leading = (2,) if task.unit == "image" else (2, 3)
+        assert found[task.name].shape == (*leading, classes)
+
+
+def test_another_question_changes_the_answers_and_not_the_land_use(model):
+    x, other = inputs(), inputs()
+    other["question"] = inputs(seed=1)["question"]
+    before, after = answers(model, x), answers(model, other)
+    assert distance(before["land_use"], after["land_use"]) == 0
+    for name in QUESTION_TASKS:
+        assert distance(before[name], after[name]) > 1e-3
+
+
+def test_another_image_changes_everything(model):
+    x, other = inputs(), inputs()
+    other["image"] = inputs(seed=1)["image"]
+    before, after = answers(model, x), answers(model, other)
+    for name in before:
+        assert distance(before[name], after[name]) > 1e-3
+
+
+def test_an_image_answers_only_its_own_questions(model):
+    x, other = inputs(), inputs()
+    other["image"][1] = inputs(seed=1)["image"][1]
+    before, after = answers(model, x), answers(model, other)
+    for name in before:
+        assert distance(before[name][0], after[name][0]) < 1e-5
+        assert distance(before[name][1], after[name][1]) > 1e-3
+
+
+def test_the_order_of_the_words_matters(model):
+    x, other = inputs(), inputs()
+    other["question"][:, :, :7] = other["question"][:, :, 6::-1]
+    before, after = answers(model, x), answers(model, other)
+    for name in QUESTION_TASKS:
+        assert distance(before[name], after[name]) > 1e-3
+
+
+def test_the_order_of_the_questions_does_not_matter(model):
+    x, other = inputs(), inputs()
+    other["question"] = other["question"][:, ::-1]
+    before, after = answers(model, x), answers(model, other)
+    for name in QUESTION_TASKS:
+        assert distance(before[name], after[name][:, ::-1]) < 1e-5
+
+
+def test_empty_slots_change_nothing(model):
+    x = inputs()
+    padded = x | {"question": np.pad(x["question"], ((0, 0), (0, 4), (0, 0)))}
+    before, after = answers(model, x), answers(model, padded)
+    for name in QUESTION_TASKS:
+        assert distance(before[name], after[name][:, :3]) < 1e-5
+        assert np.isfinite(after[name]).all()
+
+
+def test_a_longer_question_row_changes_nothing():
+    """Padding words are neither attended to nor averaged: only the table of positions grows."""
+    short = build()
+    long = build(override(TINY, {"model.question_words": 20}))
+    for mine, theirs in zip(long.variables, short.variables, strict=True):
+        if mine.shape == theirs.shape:
+            mine.assign(ops.convert_to_numpy(theirs))
+        else:
+            table = ops.convert_to_numpy(mine).copy()
+            table[:12] = ops.convert_to_numpy(theirs)
+            mine.assign(table)
+    x = inputs()
+    padded = x | {"question": np.pad(x["question"], ((0, 0), (0, 0), (0, 8)))}
+    before, after = answers(short, x), answers(long, padded)
+    for name in before:
+        assert distance(before[name], after[name]) < 1e-5
+
+
+VARIANTS = {
+    "tiny": {},
+    "class token, sine, post-norm": {
+        "model.pooling": "cls",
+        "model.positions": "sine",
+        "model.norm": "post",
+    },
+    "dropout and stochastic depth": {"model.dropout": 0.2, "model.stochastic_depth": 0.3},
+}
+
+
+@pytest.mark.parametrize("values", VARIANTS.values(), ids=VARIANTS)
+def test_a_saved_network_is_the_same_network(values, tmp_path):
+    made = build(override(TINY, values))
+    made.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    before, after = answers(made, inputs()), answers(loaded, inputs())
+    assert all(distance(before[name], after[name]) == 0 for name in before)
+
+
+def test_dropout_and_stochastic_depth_act_in_training_alone():
+    made = build(override(TINY, VARIANTS["dropout and stochastic depth"]))
+    x = inputs()
+    assert distance(answers(made, x)["land_use"], answers(made, x)["land_use"]) == 0
+    trained = [ops.convert_to_numpy(made(x, training=True)["land_use"]) for _ in range(2)]
+    assert distance(*trained) > 1e-3
+
+
+def test_sine_positions_tell_rows_from_columns_and_do_not_train():
+    made = build(override(TINY, {"model.positions": "sine"}))
+    encoder = made.get_layer("image_encoder")
+    layer = encoder.get_layer("patch_positions")
+    assert not layer.trainable_variables
+    x = inputs()
+    turned = x | {"image": x["image"].transpose(0, 2, 1, 3)}
+    assert distance(answers(made, x)["land_use"], answers(made, turned)["land_use"]) > 1e-3
+
+
+def test_without_question_tasks_there_is_no_question():
+    made = build_model(TINY, TASKS_HERE[:1], WORDS)
+    assert list(made.input) == ["image"] or made.input_names == ["image"]
+
+
+def test_sixteen_bits_and_five_bands_go_in_as_they_are():
+    pixels = dataclasses.replace(
+        TINY.pixels, bands=5, dtype="uint16", mean=(900.0,) * 5, deviation=(300.0,) * 5
+    )
+    made = build_model(dataclasses.replace(TINY, pixels=pixels), TASKS_HERE[:1], WORDS)
+    tile = np.random.default_rng(0).integers(0, 10_000, (2, 64, 64, 5)).astype("uint16")
+    assert np.isfinite(made.predict({"image": tile}, verbose=0)["land_use"]).all()
+
+
+def test_weights_have_names_of_their_own():
+    made = build()
+    paths = [variable.path for variable in made.weights]
+    assert len(set(paths)) == len(paths)
+
+
+def test_the_papers_encoder_has_the_papers_size():
+    # 12 blocks of D 512 with an MLP of 4 D, 256 positions, a 16 x 16 x 3 patch embedding:
+    # 12 * (12 * 512**2 + 13 * 512) + 257 * 512 + 768 * 512 + 2 * 512, counted by hand
+    made = build_model(PRESETS["paper"], TASKS_HERE[:1], WORDS)
+    assert made.get_layer("image_encoder").count_params() == 38_354_432

@@ -1,0 +1,41 @@
+from spatialnet_keras.text import PAD, SPECIAL_WORDS, UNKNOWN, Vocabulary
+
+VOCABULARY = Vocabulary.fit(["Is there a road, here?", "How many tennis-courts?"])
+
+
+def test_words_are_whole_lower_case_and_sorted():
+    words = VOCABULARY.words
+    assert words[:4] == SPECIAL_WORDS
+    assert words[4:] == tuple(sorted(words[4:]))
+    assert {"road", "tennis", "courts", "-", "?", ",", "how"} <= set(words)
+
+
+def test_ids_are_the_words_places():
+    ids = VOCABULARY.encode(["Is there a ROAD?"], 8)
+    assert [VOCABULARY.words[i] for i in ids[0] if i != PAD] == ["is", "there", "a", "road", "?"]
+
+
+def test_every_word_that_was_fitted_is_known():
+    text = " ".join(VOCABULARY.words[4:])
+    ids = VOCABULARY.encode([text], 50)[0]
+    assert [VOCABULARY.words[i] for i in ids if i != PAD] == list(VOCABULARY.words[4:])
+
+
+def test_a_part_of_a_known_word_is_unknown():
+    assert VOCABULARY.encode(["roads roa xyz"], 3)[0].tolist() == [UNKNOWN] * 3
+
+
+def test_long_sentences_are_cut_and_short_ones_padded():
+    ids = VOCABULARY.encode(["a a a a a", "a"], 3)
+    assert (ids != PAD).sum(axis=1).tolist() == [3, 1]
+
+
+def test_repeated_and_no_sentences():
+    assert VOCABULARY.encode([], 5).shape == (0, 5)
+    ids = VOCABULARY.encode(["a road", "how", "a road"], 4)
+    assert ids[0].tolist() == ids[2].tolist() != ids[1].tolist()
+
+
+def test_a_vocabulary_survives_its_file(tmp_path):
+    VOCABULARY.write(tmp_path / "vocabulary.txt")
+    assert Vocabulary.read(tmp_path / "vocabulary.txt") == VOCABULARY

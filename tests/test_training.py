@@ -1,0 +1,257 @@
+"""The loss that is trained, the optimiser, and runs that start from, or go on after, others."""
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from pipelines.batches import training_batches
+from spatialnet_keras import data, training
+from spatialnet_keras.callbacks import averaged_weights
+from spatialnet_keras.checkpoints import load_state, save_state
+from spatialnet_keras.config import PRESETS, ConfigError, override
+from spatialnet_keras.model import build_model
+from spatialnet_keras.run import Run
+
+SMALLEST = {
+    "model.image_size": 32,
+    "model.patch_size": 16,
+    "model.width": 16,
+    "model.layers": 1,
+    "model.question_layers": 1,
+    "model.heads": 2,
+    "train.batch_size": 16,
+    "train.questions_per_image": 4,
+    "train.epochs": 1,
+}
+
+
+def config(city, **values):
+    changed = override(
+        PRESETS["tiny"], SMALLEST | {k.replace("__", "."): v for k, v in values.items()}
+    )
+    return dataclasses.replace(changed, data=(("synthetic", str(city)),))
+
+
+@pytest.fixture(scope="module")
+def parts(city):
+    return data.read(config(city), "train")
+
+
+def compiled(run: Run, parts, steps: int = 10) -> keras.Model:
+    keras.utils.set_random_seed(0)
+    model = build_model(run.config, run.tasks, len(run.vocabulary))
+    training.compile_model(model, run.config, run.tasks, steps)
+    return model
+
+
+def first_batch(run: Run, parts):
+    examples = [part.encode(run.tasks, run.vocabulary, run.config) for part in parts]
+    batches = training_batches(examples, 16, {kind: 4 for kind in examples[0].slots}, 0, 1)
+    return next(batches.as_numpy_iterator())
+
+
+def test_the_loss_is_the_sum_over_tasks_times_lambda_plus_the_norm_of_the_weights(
+    city, parts, tmp_path
+):
+    """L = sum_t lambda_t L_t + lambda_reg |W|^2 (paper, III.C)."""
+    weights = (("land_use", 0.5), ("count", 2.0), ("presence", 1.0))
+    asked = dataclasses.replace(config(city, train__l2=0.01), tasks=weights)
+    run = training.prepare(asked, tmp_path, parts)
+    model = compiled(run, parts)
+    x, y, weight = first_batch(run, parts)
+    outputs = model(x, training=False)
+    expected = {
+        task.name: float(
+            ops.convert_to_numpy(task.loss()(y[task.name], outputs[task.name], weight[task.name]))
+        )
+        for task in run.tasks
+    }
+    norm = sum(
+        float(np.sum(ops.convert_to_numpy(each) ** 2))
+        for each in model.trainable_variables
+        if each.name == "kernel"
+    )
+    logs = model.test_on_batch(x, y, weight, return_dict=True)
+    for name, value in expected.items():
+        assert float(logs[f"{name}_loss"]) == pytest.approx(value, rel=1e-4)
+    total = sum(dict(weights)[name] * value for name, value in expected.items()) + 0.01 * norm
+    assert float(logs["loss"]) == pytest.approx(total, rel=1e-4)
+
+
+def test_a_task_without_labels_in_the_batch_leaves_its_head_alone(city, parts, tmp_path):
+    run = training.prepare(config(city, train__optimizer="adam"), tmp_path, parts)
+    model = compiled(run, parts)
+    x, y, weight = first_batch(run, parts)
+    weight = weight | {"count": np.zeros_like(weight["count"])}
+    kernel = model.get_layer("count").trainable_variables[0]
+    before = np.array(ops.convert_to_numpy(kernel))
+    for _ in range(3):
+        logs = model.train_on_batch(x, y, weight, return_dict=True)
+    assert np.isfinite(float(logs["loss"]))
+    assert np.array_equal(before, ops.convert_to_numpy(kernel))
+
+
+def test_lambda_zero_builds_nothing(city, parts, tmp_path):
+    asked = dataclasses.replace(config(city), tasks=(("land_use", 1.0), ("count", 0.0)))
+    run = training.prepare(asked, tmp_path, parts)
+    assert [task.name for task in run.tasks] == ["land_use"]
+
+
+@pytest.mark.parametrize(
+    ("tasks", "words"),
+    [
+        ((("landuse", 1.0),), "Did you mean land_use?"),
+        ((("land_use", -1.0),), "must not be negative"),
+        ((("land_use", 0.0),), "No task is left"),
+    ],
+)
+def test_tasks_that_cannot_be_trained_are_refused(city, parts, tmp_path, tasks, words):
+    with pytest.raises(ConfigError) as caught:
+        training.prepare(dataclasses.replace(config(city), tasks=tasks), tmp_path, parts)
+    assert words in str(caught.value)
+
+
+def test_a_task_without_any_label_is_refused_by_name(city, tmp_path):
+    caption_only = dataclasses.replace(
+        config(city), data=(("ucm_captions", str(city / "ucm_captions")),), tasks=(("count", 1.0),)
+    )
+    parts = data.read(caption_only, "train")
+    with pytest.raises(ConfigError, match="No training image has a label for count"):
+        training.prepare(caption_only, tmp_path, parts)
+
+
+def test_the_rate_rises_then_falls():
+    settings = dataclasses.replace(PRESETS["paper"].train, warmup=0.1)
+    rate = training.optimizer(settings, 100).learning_rate
+    schedule = training.optimizer(settings, 100)._learning_rate
+    values = [float(ops.convert_to_numpy(schedule(step))) for step in (0, 5, 10, 55, 100)]
+    assert float(ops.convert_to_numpy(rate)) == values[0] == 0
+    assert values[1] == pytest.approx(0.5e-4)
+    assert values[2] == pytest.approx(1e-4)
+    assert values[2] > values[3] > values[4] == pytest.approx(0, abs=1e-9)
+    constant = training.optimizer(dataclasses.replace(settings, schedule="constant"), 100)
+    assert float(ops.convert_to_numpy(constant._learning_rate(99))) == pytest.approx(1e-4)
+
+
+def test_a_state_survives_its_file(city, parts, tmp_path):
+    run = training.prepare(config(city, model__dropout=0.3, train__ema=0.9), tmp_path, parts)
+    model = compiled(run, parts)
+    batch = first_batch(run, parts)
+    model.train_on_batch(*batch)
+    save_state(tmp_path / "state.npz", model, [{"epoch": 1}])
+    other = compiled(run, parts)
+    assert load_state(tmp_path / "state.npz", other) == [{"epoch": 1}]
+    pairs = zip(
+        [*model.variables, *model.optimizer.variables],
+        [*other.variables, *other.optimizer.variables],
+        strict=True,
+    )
+    assert all(np.array_equal(ops.convert_to_numpy(a), ops.convert_to_numpy(b)) for a, b in pairs)
+
+
+def test_the_mean_of_the_weights_is_lent_and_given_back(city, parts, tmp_path):
+    run = training.prepare(config(city, train__ema=0.5), tmp_path, parts)
+    model = compiled(run, parts)
+    for _ in range(3):
+        model.train_on_batch(*first_batch(run, parts))
+    own = [np.array(ops.convert_to_numpy(each)) for each in model.trainable_variables]
+    with averaged_weights(model):
+        lent = [np.array(ops.convert_to_numpy(each)) for each in model.trainable_variables]
+    back = [np.array(ops.convert_to_numpy(each)) for each in model.trainable_variables]
+    assert any(not np.array_equal(a, b) for a, b in zip(own, lent, strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(own, back, strict=True))
+
+
+def test_a_run_trains_records_and_is_reopened(city, tmp_path):
+    made = training.train(config(city, train__epochs=2), tmp_path / "run", verbose=0)
+    names = {path.name for path in made.path.iterdir()}
+    assert names == {
+        "config.json", "tasks.json", "vocabulary.txt", "best.keras", "metrics.json",
+        "checkpoints", "tensorboard",
+    }  # fmt: skip
+    opened = Run.open(made.path)
+    assert (opened.config, opened.tasks, opened.vocabulary) == (
+        made.config, made.tasks, made.vocabulary,
+    )  # fmt: skip
+    metrics = opened.metrics
+    assert [entry["epoch"] for entry in metrics["history"]] == [1, 2]
+    assert {"loss", "val_loss", "val_score", "val_count_mae"} <= set(metrics["history"][0])
+    for row in metrics["scores"]:
+        assert {"task", "score", "value", "floor", "rows"} <= set(row)
+        assert row["rows"] > 0
+    # once more: nothing is trained again
+    before = (made.path / "metrics.json").read_text()
+    training.train(config(city, train__epochs=2), made.path, verbose=0)
+    assert (made.path / "metrics.json").read_text() == before
+
+
+def test_another_configuration_does_not_overwrite_a_run(city, parts, tmp_path):
+    training.prepare(config(city), tmp_path / "run", parts).start()
+    with pytest.raises(ConfigError, match=r"train.learning_rate \(0.002, now 0.1\)"):
+        training.prepare(config(city, train__learning_rate=0.1), tmp_path / "run", parts).start()
+
+
+def test_a_folder_that_is_no_run_is_left_alone(city, parts, tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(ConfigError, match="not a run and not empty"):
+        training.prepare(config(city), tmp_path, parts).start()
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_run_starts_from_the_weights_of_another(city, parts, tmp_path, capsys):
+    source = training.train(config(city), tmp_path / "source", verbose=0)
+    run = training.prepare(config(city, train__seed=5), tmp_path / "target", parts)
+    model = build_model(run.config, run.tasks, len(run.vocabulary))
+    training.initialise(model, run, source)
+    theirs = {each.path: ops.convert_to_numpy(each) for each in source.model().weights}
+    for variable in model.weights:
+        assert np.array_equal(ops.convert_to_numpy(variable), theirs[variable.path])
+    assert "weights fit" in capsys.readouterr().out
+
+
+def test_tensorboard_gets_scores_rate_and_pictures(city, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    made = training.train(config(city), tmp_path / "run", verbose=0)
+    train_events = EventAccumulator(str(made.path / "tensorboard" / "train")).Reload()
+    events = EventAccumulator(str(made.path / "tensorboard" / "validation")).Reload()
+    tags = {tag for each in (train_events, events) for kind in ("scalars", "tensors")
+            for tag in each.Tags()[kind]}  # fmt: skip
+    assert {"epoch_learning_rate", "epoch_land_use_loss", "epoch_count_mae", "epoch_score"} <= tags
+    assert events.Tags()["images"] == ["answers/synthetic"]
+    assert events.Images("answers/synthetic")[0].encoded_image_string.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16"])
+def test_mixed_precision_trains_and_answers_in_float32(city, parts, tmp_path, dtype):
+    keras.config.set_dtype_policy(dtype)
+    try:
+        run = training.prepare(config(city), tmp_path, parts)
+        model = compiled(run, parts)
+        x, y, weight = first_batch(run, parts)
+        assert np.isfinite(float(model.train_on_batch(x, y, weight, return_dict=True)["loss"]))
+        outputs = model(x, training=False)
+        assert {keras.backend.standardize_dtype(each.dtype) for each in outputs.values()} == {
+            "float32"
+        }
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def test_a_broken_state_is_named(city, parts, tmp_path):
+    from pipelines.records import DataError
+
+    run = training.prepare(config(city), tmp_path, parts)
+    model = compiled(run, parts)
+    (tmp_path / "state.npz").write_bytes(b"PK\x03\x04cut")
+    with pytest.raises(DataError, match="Delete it to start anew"):
+        load_state(tmp_path / "state.npz", model)
+
+
+def test_metrics_are_json_that_others_can_read(city, tmp_path):
+    made = training.train(config(city), tmp_path / "run", verbose=0)
+    assert json.loads((made.path / "metrics.json").read_text())["scores"]

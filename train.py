@@ -1,0 +1,130 @@
+"""Trains SpatialNet-ViT: data on disk -> tf.data -> Keras model -> fit -> scores -> run directory.
+
+python train.py                                          a procedural city, three minutes on a CPU
+python train.py --data ucm_captions=DIR --preset small   real images
+"""
+
+import dataclasses
+import json
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipelines import commands
+from pipelines.records import DataError
+from spatialnet_keras.config import (
+    PRESETS,
+    Config,
+    ConfigError,
+    ModelConfig,
+    TrainConfig,
+    named_folder,
+    override,
+    preset,
+)
+
+CITY = Path("data/synthetic")
+CITY_TILES = 2000
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Reads the flags, trains, prints the scores and what to type next."""
+    flags = parser().parse_args(arguments)
+    config = configuration(flags)
+    # Keras takes seconds to import: not before the flags are known to be right
+    with commands.quiet_stderr():
+        from spatialnet_keras.evaluate import from_json, show
+        from spatialnet_keras.run import Run
+        from spatialnet_keras.training import train
+
+    if ("synthetic", str(CITY)) in config.data:
+        from pipelines.synthetic import write_city
+
+        write_city(CITY, CITY_TILES)
+    init = Run.open(flags.init) if flags.init else None
+    run = train(config, run_directory(flags, config), init, flags.skip_bad_images)
+    found = from_json(run.metrics["scores"])
+    show([score for score in found if score.split == "test"])
+    print(
+        f"The run is in {run.path}. Next:\n"
+        f"  tensorboard --logdir {run.path.parent}\n"
+        f"  python -m spatialnet_keras.evaluate {run.path}"
+    )
+
+
+def parser() -> commands.Parser:
+    """All flags; each field of the configuration is one."""
+    parser = commands.Parser(prog="train.py", description=__doc__.splitlines()[0])
+    parser.add_argument("--preset", default="tiny", help=f"{', '.join(PRESETS)} (default: tiny)")
+    parser.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        metavar="NAME=DIR",
+        help="a data set and its folder; several are trained jointly (default: synthetic)",
+    )
+    parser.add_argument("--run", metavar="DIR", help="run directory (default: runs/PRESET-DATA)")
+    parser.add_argument("--tasks", metavar="NAME=LAMBDA,...", help="default: all with labels, at 1")
+    parser.add_argument("--epochs", type=int, help="short for --train.epochs")
+    parser.add_argument("--seed", type=int, help="short for --train.seed")
+    parser.add_argument("--init", metavar="RUN", help="start from the weights of another run")
+    parser.add_argument("--skip-bad-images", action="store_true", help="go on without them")
+    for name, section in (("model", ModelConfig), ("train", TrainConfig)):
+        group = parser.add_argument_group(f"{name} (defaults are the paper's; presets differ)")
+        for field in dataclasses.fields(section):
+            group.add_argument(
+                f"--{name}.{field.name}",
+                type=_boolean if field.type is bool else field.type,
+                choices=field.metadata["choices"] or None,
+                metavar=None if field.metadata["choices"] else field.type.__name__.upper(),
+                help=f"{field.metadata['about']} ({field.default})",
+            )
+    return parser
+
+
+def configuration(flags: Namespace) -> Config:
+    """The preset with what the flags change.
+
+    Raises:
+        ConfigError: For values that cannot work.
+    """
+    given = {name: value for name, value in vars(flags).items() if value is not None}
+    changes = {name: value for name, value in given.items() if "." in name}
+    changes |= {f"train.{name}": given[name] for name in ("epochs", "seed") if name in given}
+    config = override(preset(flags.preset), changes)
+    folders = [f"synthetic={CITY}" if each == "synthetic" else each for each in flags.data]
+    data = tuple(named_folder(each) for each in folders or [f"synthetic={CITY}"])
+    tasks = tuple(_named_weight(each) for each in (flags.tasks or "").split(",") if each)
+    return dataclasses.replace(config, data=data, tasks=tasks)
+
+
+def run_directory(flags: Namespace, config: Config) -> Path:
+    """--run, or runs/PRESET-DATA, with a number if a finished run is there."""
+    if flags.run:
+        return Path(flags.run)
+    stem = "-".join([config.preset, *(name for name, _ in config.data)])
+    number = 1
+    while True:
+        path = Path("runs") / (stem if number == 1 else f"{stem}-{number}")
+        metrics = path / "metrics.json"
+        if not metrics.is_file() or "scores" not in json.loads(metrics.read_text("utf-8")):
+            return path
+        number += 1
+
+
+def _named_weight(text: str) -> tuple[str, float]:
+    name, _, weight = text.partition("=")
+    try:
+        return name, float(weight or 1)
+    except ValueError:
+        raise ConfigError(f"--tasks needs NAME=LAMBDA,... Received: {text!r}.") from None
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(text)
+    return text.lower() == "true"
+
+
+if __name__ == "__main__":
+    commands.run("train.py", main, DataError, ConfigError)
