@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.images import apply_symmetries
+from pipelines.images import Box, apply_symmetries, resize
 
 
 @dataclass(frozen=True)
@@ -14,15 +14,26 @@ class Augmentation:
     Attributes:
         symmetries: Whether tiles are flipped and turned; sentences that name a side are left out
             of the slots of a turned tile (see `batches`).
+        crop: Smallest share of a tile's area that a random crop keeps; 1: no crops.
+        jitter: Largest relative change of brightness, contrast and saturation; 0: none.
+        gain: Largest relative change of each band by itself; 0: none.
     """
 
     symmetries: bool = False
+    crop: float = 1.0
+    jitter: float = 0.0
+    gain: float = 0.0
 
 
 def augment(
-    images: np.ndarray, symmetries: np.ndarray, silent: np.ndarray, how: Augmentation, rng
+    images: np.ndarray,
+    symmetries: np.ndarray,
+    silent: np.ndarray,
+    how: Augmentation,
+    size: int,
+    rng: np.random.Generator,
 ) -> np.ndarray:
-    """Augments a batch.
+    """Augments a batch and brings it to the model's size.
 
     Args:
         images: [B, S, S, C].
@@ -30,9 +41,46 @@ def augment(
         silent: bool [B], True for tiles on which no sentence hangs: a crop may cut away what
             a sentence speaks of, but it keeps the land use.
         how: What to do.
+        size: Pixels a side of the result.
         rng: Where the randomness comes from.
 
     Returns:
-        [B, S, S, C] in the dtype of `images`.
+        [B, size, size, C] in the dtype of `images`.
     """
-    return apply_symmetries(images, symmetries) if symmetries.any() else images
+    if how.crop < 1 or images.shape[1] != size:
+        boxes = [_crop(images.shape[1], how.crop if alone else 1.0, rng) for alone in silent]
+        images = np.stack(
+            [resize(image, size, box) for image, box in zip(images, boxes, strict=True)]
+        )
+    if symmetries.any():
+        images = apply_symmetries(images, symmetries)
+    return _recolour(images, how, rng) if how.jitter or how.gain else images
+
+
+def _crop(side: int, smallest: float, rng: np.random.Generator) -> Box:
+    """A box of a share of the area from `smallest` to 1, its sides at most 4 : 3 apart."""
+    area = rng.uniform(smallest, 1.0)
+    stretch = np.exp(rng.uniform(-0.5, 0.5) * np.log(4 / 3)) if smallest < 1 else 1.0
+    width, height = (
+        min(side, side * np.sqrt(area) * stretch),
+        min(side, side * np.sqrt(area) / stretch),
+    )
+    left, top = rng.uniform(0, side - width), rng.uniform(0, side - height)
+    return left, top, left + width, top + height
+
+
+def _recolour(images: np.ndarray, how: Augmentation, rng: np.random.Generator) -> np.ndarray:
+    """Each band's gain, then brightness, contrast and saturation, drawn for each tile."""
+
+    def factor(largest: float, bands: int = 1) -> np.ndarray:
+        shape = (len(images), 1, 1, bands)
+        return rng.uniform(1 - largest, 1 + largest, shape).astype(np.float32)
+
+    x = images * factor(how.gain, images.shape[-1]) * factor(how.jitter)
+    mean = x.mean(axis=(1, 2, 3), keepdims=True)
+    x = mean + (x - mean) * factor(how.jitter)
+    grey = x.mean(axis=3, keepdims=True)
+    x = grey + (x - grey) * factor(how.jitter)
+    if images.dtype.kind == "f":
+        return x.astype(images.dtype)
+    return np.rint(x).clip(0, np.iinfo(images.dtype).max).astype(images.dtype)

@@ -107,6 +107,7 @@ def training_batches(
     epochs: int,
     first_epoch: int = 0,
     augmentation: Augmentation | None = None,
+    size: int | None = None,
 ) -> tf.data.Dataset:
     """The batches of epochs `first_epoch` to `epochs`, one after the other.
 
@@ -118,6 +119,7 @@ def training_batches(
         epochs: The last epoch, exclusive.
         first_epoch: Where a resumed run goes on.
         augmentation: What is done to the tiles; nothing by default.
+        size: Pixels a side that the model sees; as stored by default.
 
     Returns:
         A data set of (x, y, weight) for `model.fit(..., steps_per_epoch=...)`: x holds `image`
@@ -126,6 +128,7 @@ def training_batches(
     steps = steps_per_epoch(parts, batch_size)
     counts = shares([len(part) for part in parts], batch_size)
     augmentation = augmentation or Augmentation()
+    side = size or parts[0].images.shape[1]
 
     @lru_cache(maxsize=2 * len(parts))
     def order(part: int, epoch: int) -> np.ndarray:
@@ -138,7 +141,7 @@ def training_batches(
         for index, (part, count) in enumerate(zip(parts, counts, strict=True)):
             rows = order(index, epoch)[at * count : (at + 1) * count]
             drawn = _draw(part, rows, slots, augmentation.symmetries, rng)
-            gathered.append(_gather(part, drawn, augmentation, rng))
+            gathered.append(_gather(part, drawn, augmentation, side, rng))
         return tf.nest.map_structure(lambda *arrays: np.concatenate(arrays), *gathered)
 
     return _dataset(batch, range(first_epoch * steps, epochs * steps))
@@ -160,7 +163,7 @@ def evaluation_batches(part: Examples, batch_size: int) -> tf.data.Dataset:
             {kind: _all_of(part.slots[kind], rows, width) for kind, width in slots.items()},
             np.zeros(batch_size, int),
         )
-        return _gather(part, drawn, Augmentation(), rng)
+        return _gather(part, drawn, Augmentation(), part.images.shape[1], rng)
 
     steps = range(-(-len(part) // batch_size))
     return _dataset(batch, steps).map(lambda x, y, weight: x)
@@ -211,11 +214,11 @@ def _all_of(group: Slots, rows: np.ndarray, width: int) -> np.ndarray:
     return np.where(places < group.starts[rows + 1][:, None], places, -1)
 
 
-def _gather(part: Examples, drawn: Draw, augmentation: Augmentation, rng) -> Batch:
+def _gather(part: Examples, drawn: Draw, how: Augmentation, size: int, rng) -> Batch:
     silent = np.ones(len(drawn.images), bool)
     for places in drawn.sentences.values():
         silent &= (places < 0).all(axis=1)
-    images = augment(part.images[drawn.images], drawn.symmetries, silent, augmentation, rng)
+    images = augment(part.images[drawn.images], drawn.symmetries, silent, how, size, rng)
     x = {"image": images}
     y = {name: target[drawn.images] for name, target in part.targets.items()}
     weight = {name: known[drawn.images] for name, known in part.weights.items()}

@@ -24,6 +24,9 @@ MAXIMUM_PIXELS = 100_000_000  # 300 MB of RGB a decoding thread
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 
+Box = tuple[float, float, float, float]
+
+
 def read_image(path: str | Path, bands: Sequence[int] = (0, 1, 2)) -> np.ndarray:
     """Decodes one PNG, JPEG or TIFF file.
 
@@ -55,16 +58,23 @@ def read_image(path: str | Path, bands: Sequence[int] = (0, 1, 2)) -> np.ndarray
     return np.ascontiguousarray(_in_stored_dtype(path, _pick_bands(path, pixels, tuple(bands))))
 
 
-def resize(image: np.ndarray, size: int) -> np.ndarray:
+def resize(image: np.ndarray, size: int, box: Box | None = None) -> np.ndarray:
     """Resizes to a square, antialiased: [H, W, C] -> [size, size, C] of the same dtype.
 
     Sides are scaled independently. An image that has the size already is returned as it is.
+
+    Args:
+        image: [H, W, C], uint8, uint16 or float32.
+        size: Pixels a side of the result.
+        box: What to cut out first, in pixels: left, top, right, bottom; the whole by default.
     """
-    if image.shape[:2] == (size, size):
+    if box is None and image.shape[:2] == (size, size):
         return image
     # Pillow's filters know 8-bit and float bands; float32 holds every uint16 exactly.
     exact = image if image.dtype == np.uint8 else image.astype(np.float32)
-    resized = np.stack([_resize_band(exact[..., c], size) for c in range(image.shape[-1])], axis=-1)
+    resized = np.stack(
+        [_resize_band(exact[..., c], size, box) for c in range(image.shape[-1])], axis=-1
+    )
     if image.dtype == np.uint16:
         resized = np.rint(resized)
     return resized.astype(image.dtype, copy=False)
@@ -245,6 +255,6 @@ def _in_stored_dtype(path: Path, pixels: np.ndarray) -> np.ndarray:
     return pixels
 
 
-def _resize_band(band: np.ndarray, size: int) -> np.ndarray:
+def _resize_band(band: np.ndarray, size: int, box: Box | None) -> np.ndarray:
     picture = Image.fromarray(np.ascontiguousarray(band))
-    return np.asarray(picture.resize((size, size), Image.Resampling.BILINEAR))
+    return np.asarray(picture.resize((size, size), Image.Resampling.BILINEAR, box))

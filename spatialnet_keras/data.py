@@ -39,12 +39,15 @@ def read(config: Config, split: str, skip_bad: bool = False) -> list[Part]:
     Raises:
         DataError: If there is nothing in the split, or an image cannot be read.
     """
+    size = config.model.image_size
+    if split == "train" and config.train.crop < 1:
+        size *= 2  # so that a crop still has pixels to show
     parts = []
     for name, root in config.data:
         records = pipelines.load(name, root, split)
         if not len(records):
             raise DataError(f"No images in the {split} split of {root}. Each split needs some.")
-        parts.append(Part(*stored_images(records, config.model.image_size, skip_bad=skip_bad)))
+        parts.append(Part(*stored_images(records, size, skip_bad=skip_bad)))
     return parts
 
 

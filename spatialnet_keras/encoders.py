@@ -9,14 +9,20 @@ from spatialnet_keras.layers import (
     ClassToken,
     MaskedMean,
     Positions,
+    TokenDropout,
     layer_norm,
     patch_embedding,
     transformer_block,
 )
 
 
-def image_encoder(config: ModelConfig, pixels: Pixels) -> keras.Model:
+def image_encoder(config: ModelConfig, pixels: Pixels, drop_tokens: bool = True) -> keras.Model:
     """The paper's vision transformer (III.A).
+
+    Args:
+        config: Of the network.
+        pixels: Of the stored images.
+        drop_tokens: Whether `config.token_dropout` applies.
 
     Returns:
         A model from the stored pixels [B, S, S, C] to `image_tokens` [B, N, D] (one more with a
@@ -31,6 +37,8 @@ def image_encoder(config: ModelConfig, pixels: Pixels) -> keras.Model:
     )(image)
     x = patch_embedding(x, config)
     x = Positions(config.positions, name="patch_positions")(x)
+    if config.token_dropout and drop_tokens:
+        x = TokenDropout(config.token_dropout, name="token_dropout")(x)
     if config.pooling == "cls":
         x = ClassToken(name="class_token")(x)
     if config.dropout:
@@ -45,20 +53,19 @@ def image_encoder(config: ModelConfig, pixels: Pixels) -> keras.Model:
     return keras.Model(image, {"image_tokens": x, "image_vector": vector}, name="image_encoder")
 
 
-def question_encoder(config: ModelConfig, words: int, places: int) -> keras.Model:
+def question_encoder(config: ModelConfig, words: int) -> keras.Model:
     """A transformer over a question's words that look at the image (not in the paper).
 
     Args:
         config: Of the network.
         words: Size of the vocabulary.
-        places: Image tokens, with the class token if there is one.
 
     Returns:
         A model from `question` int32 [B, G, Q] (0: no word) and `image_tokens` [B, N, D] to
         [B, G, D]. The image tokens serve all G questions and are never repeated.
     """
     question = keras.Input((None, config.question_words), dtype="int32", name="question")
-    tokens = keras.Input((places, config.width), name="image_tokens")
+    tokens = keras.Input((None, config.width), name="image_tokens")
     keep = ops.not_equal(question, 0)
     x = keras.layers.Embedding(words, config.width, name="words")(question)
     x = Positions(name="word_positions")(x)

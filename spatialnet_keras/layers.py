@@ -71,6 +71,43 @@ class ClassToken(keras.layers.Layer):
 
 
 @register
+class TokenDropout(keras.layers.Layer):
+    """Leaves out random tokens in training: [B, N, D] -> [B, M, D], or all N in prediction.
+
+    Every token that stays has its position in it already, so the rest of the network needs no
+    change. At a rate of 0.8 a training step costs a fifth, and the network overfits less.
+
+    Args:
+        rate: Share of the tokens that is left out.
+        seed: Of the random order.
+    """
+
+    def __init__(self, rate: float, seed: int | None = None, **kwargs):
+        super().__init__(**kwargs)
+        self.rate = rate
+        self.seed = seed
+        self.generator = keras.random.SeedGenerator(seed)
+
+    def call(self, x, training=False):
+        """Keeps the same number in each image, each image its own."""
+        if not training:
+            return x
+        batch, places = ops.shape(x)[0], x.shape[1]
+        kept = max(1, round(places * (1 - self.rate)))
+        order = ops.argsort(keras.random.uniform((batch, places), seed=self.generator), axis=1)
+        return ops.take_along_axis(x, order[:, :kept, None], axis=1)
+
+    def compute_output_shape(self, input_shape):
+        """How many tokens come out depends on the phase."""
+        batch, _, width = input_shape
+        return (batch, None, width)
+
+    def get_config(self):
+        """For saving."""
+        return {**super().get_config(), "rate": self.rate, "seed": self.seed}
+
+
+@register
 class MaskedMean(keras.layers.Layer):
     """Mean over the words that are there: [B, G, Q, D], mask [B, G, Q] -> [B, G, D]."""
 

@@ -114,7 +114,7 @@ def compile_model(model: keras.Model, config: Config, tasks: Sequence[Task], ste
     weights = dict(config.tasks)
     model.compile(
         optimizer=optimizer(config.train, steps),
-        loss={each.name: each.loss() for each in tasks},
+        loss={each.name: each.loss(config.train.label_smoothing) for each in tasks},
         loss_weights={each.name: weights[each.name] for each in tasks},
         # not `metrics`: these would count rows without a label
         weighted_metrics={each.name: each.metrics() for each in tasks},
@@ -162,7 +162,7 @@ def _fit(run: Run, training, validation, init: Run | None, verbose: int | None) 
     held_out = [(part, part.encode(run.tasks, run.vocabulary, config)) for part in validation]
     epoch = Epoch(run, held_out, history)
     model.fit(
-        _batches(examples, settings, len(history)),
+        _batches(examples, config, len(history)),
         epochs=settings.epochs,
         initial_epoch=len(history),
         steps_per_epoch=steps,
@@ -179,7 +179,8 @@ def _fit(run: Run, training, validation, init: Run | None, verbose: int | None) 
     )
 
 
-def _batches(examples: list[Examples], settings: TrainConfig, first_epoch: int):
+def _batches(examples: list[Examples], config: Config, first_epoch: int):
+    settings = config.train
     return training_batches(
         examples,
         settings.batch_size,
@@ -187,7 +188,8 @@ def _batches(examples: list[Examples], settings: TrainConfig, first_epoch: int):
         settings.seed,
         settings.epochs,
         first_epoch,
-        Augmentation(symmetries=settings.symmetries),
+        Augmentation(settings.symmetries, settings.crop, settings.jitter, settings.gain),
+        config.model.image_size,
     )
 
 

@@ -115,12 +115,13 @@ def test_tasks_that_cannot_be_trained_are_refused(city, parts, tmp_path, tasks, 
     assert words in str(caught.value)
 
 
-def test_a_task_without_any_label_is_refused_by_name(city, tmp_path):
+@pytest.mark.parametrize("name", ["count", "presence"])
+def test_a_task_without_any_label_is_refused_by_name(city, tmp_path, name):
     caption_only = dataclasses.replace(
-        config(city), data=(("ucm_captions", str(city / "ucm_captions")),), tasks=(("count", 1.0),)
+        config(city), data=(("ucm_captions", str(city / "ucm_captions")),), tasks=((name, 1.0),)
     )
     parts = data.read(caption_only, "train")
-    with pytest.raises(ConfigError, match="No training image has a label for count"):
+    with pytest.raises(ConfigError, match=f"No training image has a label for {name}"):
         training.prepare(caption_only, tmp_path, parts)
 
 

@@ -62,8 +62,8 @@ class Count(Task):
         """Linear, [B, G, D] -> float32 [B, G, 1]."""
         return linear_head(self, config, 1)
 
-    def loss(self) -> keras.losses.Loss:
-        """Squared error of log(1 + n)."""
+    def loss(self, label_smoothing: float = 0.0) -> keras.losses.Loss:
+        """Squared error of log(1 + n); there are no classes to smooth."""
         return keras.losses.MeanSquaredError(reduction="mean_with_sample_weight")
 
     def metrics(self) -> list[keras.metrics.Metric]:

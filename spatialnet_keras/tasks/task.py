@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import keras
 import numpy as np
+from keras import ops
 
 from pipelines.records import Records
 from spatialnet_keras.config import ModelConfig
@@ -49,7 +50,7 @@ class Task:
         """A model from the feature it reads, [..., D], to the output, [..., K]."""
         raise NotImplementedError
 
-    def loss(self) -> keras.losses.Loss:
+    def loss(self, label_smoothing: float = 0.0) -> keras.losses.Loss:
         """L_t, a mean over the labelled rows alone."""
         raise NotImplementedError
 
@@ -99,8 +100,10 @@ class Classification(Task):
         counts = Counter(
             truth for each in records for truth in self.truths(each) if truth is not None
         )
+        if not counts:
+            return self
         classes = tuple(sorted(counts))
-        majority = max(classes, key=lambda name: counts[name], default="")
+        majority = max(classes, key=lambda name: counts[name])
         floor_answers = tuple((score, majority) for score in self.scores)
         return dataclasses.replace(self, classes=classes, floor_answers=floor_answers)
 
@@ -114,11 +117,9 @@ class Classification(Task):
         """Linear, [..., D] -> logits float32 [..., K]."""
         return linear_head(self, config, len(self.classes))
 
-    def loss(self) -> keras.losses.Loss:
+    def loss(self, label_smoothing: float = 0.0) -> keras.losses.Loss:
         """Cross entropy."""
-        return keras.losses.SparseCategoricalCrossentropy(
-            from_logits=True, reduction="mean_with_sample_weight"
-        )
+        return CrossEntropy(label_smoothing)
 
     def metrics(self) -> list[keras.metrics.Metric]:
         """Accuracy."""
@@ -134,6 +135,30 @@ class Classification(Task):
             "accuracy": accuracy(answers, truths),
             "average_accuracy": average_accuracy(answers, truths),
         }
+
+
+@keras.saving.register_keras_serializable(package="spatialnet_keras")
+class CrossEntropy(keras.losses.Loss):
+    """Cross entropy of class ids [...] and logits [..., K], with smoothed labels.
+
+    Keras smooths only one-hot labels; these are made here, not in the pipeline.
+    """
+
+    def __init__(self, label_smoothing: float = 0.0, name: str = "cross_entropy", **kwargs):
+        # not Keras' default, which divides by all rows, labelled or not
+        super().__init__(name=name, **{"reduction": "mean_with_sample_weight"} | kwargs)
+        self.label_smoothing = label_smoothing
+
+    def call(self, y_true, y_pred):
+        """One loss a row."""
+        labels = ops.one_hot(ops.cast(y_true, "int32"), y_pred.shape[-1], dtype=y_pred.dtype)
+        return keras.losses.categorical_crossentropy(
+            labels, y_pred, from_logits=True, label_smoothing=self.label_smoothing
+        )
+
+    def get_config(self):
+        """For saving."""
+        return {**super().get_config(), "label_smoothing": self.label_smoothing}
 
 
 def linear_head(task: Task, config: ModelConfig, units: int) -> keras.Model:
