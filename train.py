@@ -37,11 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from spatialnet_keras.run import Run
         from spatialnet_keras.training import train
 
+    init = Run.open(flags.init) if flags.init else None
     if ("synthetic", str(CITY)) in config.data:
         from pipelines.synthetic import write_city
 
         write_city(CITY, CITY_TILES)
-    init = Run.open(flags.init) if flags.init else None
     run = train(config, run_directory(flags, config), init, flags.skip_bad_images)
     found = from_json(run.metrics["scores"])
     show([score for score in found if score.split == "test"])

@@ -67,7 +67,7 @@ class ClassToken(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         """One token more."""
         batch, places, width = input_shape
-        return (batch, places + 1, width)
+        return (batch, None if places is None else places + 1, width)
 
 
 @register

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image
 
 from spatialnet_keras.data import Part
 from spatialnet_keras.evaluate import Outputs
 from spatialnet_keras.tasks import Task
 
 RIGHT, WRONG = "#1a7f37", "#cf222e"
-_DPI = 80
+_DPI = 110
+_TILE, _LINE = 3.1, 0.15  # inches: side of a tile, height of a line of text
 
 
 def answer_sheet(
@@ -32,20 +34,22 @@ def answer_sheet(
     rows = np.unique(np.linspace(0, len(part.images) - 1, count).astype(int))
     lines = [answer_lines(part, row, outputs, tasks) for row in rows]
     depth = max(len(each) for each in lines)
-    height = -(-len(rows) // columns) * (2.6 + 0.2 * depth)
-    figure = Figure(figsize=(3.2 * columns, height), dpi=_DPI, layout="constrained")
-    axes = figure.subplots(-(-len(rows) // columns), columns, squeeze=False).flat
-    for axis in axes:
-        axis.set_axis_off()
-    for axis, row, said in zip(axes, rows, lines, strict=False):
-        axis.imshow(viewable(part.images[row]))
-        for place, (text, right) in enumerate(said):
-            axis.annotate(
-                text, (0.5, 0), (0, -6 - 13 * place), "axes fraction", "offset points",
-                color=RIGHT if right else WRONG, fontsize=8, ha="center", va="top",
-                annotation_clip=False,
+    cell = _TILE + 0.3, _TILE + 0.2 + _LINE * depth  # inches
+    width, height = columns * cell[0], -(-len(rows) // columns) * cell[1]
+    figure = Figure(figsize=(width, height), dpi=_DPI)
+    for place, (row, said) in enumerate(zip(rows, lines, strict=True)):
+        left = (place % columns) * cell[0] + 0.15
+        top = height - (place // columns) * cell[1] - 0.1
+        box = (left / width, (top - _TILE) / height, _TILE / width, _TILE / height)
+        axes = figure.add_axes(box)
+        axes.set_axis_off()
+        axes.imshow(viewable(part.images[row]))
+        for number, (text, right) in enumerate(said):
+            y = top - _TILE - 0.06 - _LINE * number
+            figure.text(
+                left / width, y / height, text, va="top", fontsize=7,
+                color=RIGHT if right else WRONG,
             )  # fmt: skip
-        axis.set_title("\n" * depth, y=-0.1, fontsize=7, va="top")  # keeps room for the lines
     return png(figure)
 
 
@@ -87,9 +91,9 @@ def png(figure: Figure) -> tuple[bytes, int, int]:
     """A figure as a PNG, with its height and width in pixels."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI)
-    width, height = (round(inches * _DPI) for inches in figure.get_size_inches())
+    width, height = Image.open(buffer).size
     return buffer.getvalue(), height, width
 
 
-def _shortened(text: str, length: int = 42) -> str:
+def _shortened(text: str, length: int = 48) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"

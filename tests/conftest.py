@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from pipelines import commands
+from pipelines.records import DataError
 from pipelines.synthetic import write_city
+from spatialnet_keras.config import ConfigError
 
 ROOT = Path(__file__).parents[1]
 
@@ -34,3 +37,15 @@ def city(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("data") / "city"
     write_city(root, tiles=60, size=64, questions=8, workers=1)
     return root
+
+
+@pytest.fixture
+def exit_code():
+    """Runs the main function of a command as its `__main__` does; gives its exit code."""
+
+    def run(main, *arguments) -> int:
+        with pytest.raises(SystemExit) as caught:
+            commands.run("test", lambda: main(arguments), DataError, ConfigError)
+        return caught.value.code
+
+    return run

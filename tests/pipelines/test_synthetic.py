@@ -281,12 +281,12 @@ def test_a_killed_run_leaves_nothing_that_the_next_one_trips_over(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["city"]
 
 
-def test_an_interrupted_run_leaves_nothing_and_exits_130(tmp_path, monkeypatch, capsys):
+def test_an_interrupted_run_leaves_nothing_and_exits_130(tmp_path, monkeypatch, capsys, exit_code):
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("pipelines.synthetic.write.draw", interrupt)
-    assert main([str(tmp_path / "city"), "--tiles", "30"]) == 130
+    assert exit_code(main, str(tmp_path / "city"), "--tiles", "30") == 130
     assert not list(tmp_path.iterdir())
     assert capsys.readouterr().err.count("\n") == 1
 
@@ -304,12 +304,8 @@ def test_an_interrupted_run_leaves_nothing_and_exits_130(tmp_path, monkeypatch, 
         (("--tiles", "30", "--colour"), "--colour"),
     ],
 )
-def test_a_bad_argument_is_one_line_and_exit_code_2(tmp_path, capsys, flags, said):
-    try:
-        code = main([str(tmp_path / "city"), *flags])
-    except SystemExit as error:
-        code = error.code
-    assert code == 2
+def test_a_bad_argument_is_one_line_and_exit_code_2(tmp_path, capsys, exit_code, flags, said):
+    assert exit_code(main, str(tmp_path / "city"), *flags) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert said in error

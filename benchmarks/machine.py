@@ -1,0 +1,62 @@
+"""The machine a number was measured on: without it, the number says nothing."""
+
+import os
+import platform
+import time
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+
+QUIET = 0.1  # cores that other processes may take before a table says so
+
+_STAT, _CPUINFO = Path("/proc/stat"), Path("/proc/cpuinfo")
+
+
+class Watch:
+    """Notices, from its making on, what other processes take of the machine (Linux)."""
+
+    def __init__(self):
+        self._before = self._now()
+
+    def cores_taken(self) -> float:
+        """Cores that other processes kept busy, as a mean; 0 where the system does not say."""
+        seconds, taken = (now - before for now, before in zip(self._now(), self._before))
+        return max(0.0, taken / seconds)
+
+    def _now(self) -> tuple[float, float]:
+        if not _STAT.exists():
+            return time.monotonic(), 0.0
+        user, nice, system, _, _, *rest = map(int, _STAT.read_text().split()[1:9])
+        busy = (user + nice + system + sum(rest)) / os.sysconf("SC_CLK_TCK")
+        return time.monotonic(), busy - sum(os.times()[:4])
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def title(what: str, watch: Watch, *packages: str) -> str:
+    """What was measured, where, when, how quiet it was there, and with which packages."""
+    import keras
+
+    taken = watch.cores_taken()
+    quiet = "quiet" if taken <= QUIET else f"NOT QUIET: others took {taken:.1f} cores"
+    versions = [f"{package} {version(package)}" for package in ("keras", *packages)]
+    return "\n".join(
+        (
+            what,
+            f"{_processor()}, {cores()} cores, {quiet}",
+            f"{datetime.now():%Y-%m-%d}, {keras.config.backend()} backend, Python "
+            f"{platform.python_version()}",
+            ", ".join(versions),
+        )
+    )
+
+
+def _processor() -> str:
+    if _CPUINFO.exists():  # platform.processor() is "x86_64" or empty on Linux
+        for line in _CPUINFO.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

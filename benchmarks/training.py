@@ -1,0 +1,170 @@
+"""Training speed of the image encoder with its land-use head, beside plain PyTorch.
+
+KERAS_BACKEND=tensorflow python -m benchmarks.training --preset small
+
+Both train on one batch of random tiles that lies in memory, in turns, and the best turn of each
+counts. Token dropout is off, or the two would not compute the same.
+"""
+
+import os
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from benchmarks.machine import cores, load, title
+from pipelines import commands
+from spatialnet_keras.config import PRESETS, Config, ConfigError, override, preset
+
+PROGRAM = "python -m benchmarks.training"
+CLASSES = 21  # of UC Merced
+TURNS = 3
+# Steps a turn and images a batch where the command line does not say: seconds, not hours.
+STEPS = {"tiny": 30, "small": 8, "paper": 3}
+BATCH = {"paper": 8}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measures and prints one table."""
+    before = load()
+    flags = _parser().parse_args(arguments)
+    config = _config(preset(flags.preset), flags.batch_size, flags.dtype)
+    steps = flags.steps or STEPS[flags.preset]
+    # two frameworks in one process must share an accelerator
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    with commands.quiet_stderr():
+        import torch
+
+        import pipelines.batches  # noqa: F401 (finds or hides the GPU)
+
+    torch.set_num_threads(cores())
+    images, labels = _batch(config)
+    contestants = {
+        "Keras": _keras(config, images, labels),
+        "PyTorch": _torch(config, images, labels),
+    }
+    seconds = {name: [] for name in contestants}
+    for turn in range(TURNS + 1):
+        for name, (_, run) in contestants.items():
+            found = run(steps if turn else 1)
+            seconds[name] += [found] if turn else []  # the first turn compiles
+    best = {name: min(found) for name, found in seconds.items()}
+    sizes = {name: size for name, (size, _) in contestants.items()}
+    _show(config, steps, sizes, best, before)
+
+
+def _parser() -> commands.Parser:
+    parser = commands.Parser(prog=PROGRAM, description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--preset", default="tiny", help=f"{', '.join(PRESETS)} (default: tiny)")
+    add("--steps", metavar="N", type=int, help=f"steps a turn, of {TURNS} turns ({STEPS})")
+    add("--batch-size", metavar="B", type=int, help="images (the preset's; 8 for paper)")
+    add("--dtype", default="float32", choices=("float32", "mixed_bfloat16"), help="(float32)")
+    return parser
+
+
+def _config(config: Config, batch_size: int | None, dtype: str) -> Config:
+    """The preset without what only one of the two would do."""
+    return override(
+        config,
+        {
+            "model.token_dropout": 0.0,
+            "train.l2": 0.0,
+            "train.batch_size": batch_size or BATCH.get(config.preset, config.train.batch_size),
+            "train.dtype": dtype,
+        },
+    )
+
+
+def _batch(config: Config) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    size, count = config.model.image_size, config.train.batch_size
+    images = rng.integers(0, 256, (count, size, size, config.pixels.bands), np.uint8)
+    return images, rng.integers(0, CLASSES, count, np.int32)
+
+
+def _keras(config: Config, images: np.ndarray, labels: np.ndarray):
+    """Size of the network, and a function from steps to the seconds that one of them takes."""
+    with commands.quiet_stderr():
+        import keras
+        import tensorflow as tf
+
+        from spatialnet_keras.model import build_model
+        from spatialnet_keras.tasks import task
+        from spatialnet_keras.training import compile_model
+
+    class Clock(keras.callbacks.Callback):
+        """The time after each step; keras hands over the loss, so the device has finished."""
+
+        def on_train_begin(self, logs=None):
+            self.times = []
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.times.append(time.perf_counter())
+
+    keras.config.set_dtype_policy(config.train.dtype)
+    land_use = replace(task("land_use"), classes=tuple(map(str, range(CLASSES))))
+    config = replace(config, tasks=(("land_use", 1.0),))
+    model = build_model(config, (land_use,), words=1)
+    compile_model(model, config, (land_use,), steps=1000)
+    weight = np.ones(len(labels), np.float32)
+    example = ({"image": images}, {"land_use": labels}, {"land_use": weight})
+    batches = tf.data.Dataset.from_tensors(example).repeat()
+
+    def run(steps: int) -> float:
+        clock = Clock()
+        # one step more: the first of a fit opens the data set
+        model.fit(batches, steps_per_epoch=steps + 1, verbose=0, callbacks=[clock])
+        return statistics.median(np.diff(clock.times))
+
+    return sum(int(np.prod(each.shape)) for each in model.trainable_variables), run
+
+
+def _torch(config: Config, images: np.ndarray, labels: np.ndarray):
+    """As `_keras`."""
+    from benchmarks.plain import LandUseNetwork, Trainer
+
+    network = LandUseNetwork(config.model, config.pixels, CLASSES)
+    trainer = Trainer(network, config, images, labels)
+
+    def run(steps: int) -> float:
+        times = []
+        for _ in range(steps + 1):
+            trainer.step()
+            times.append(time.perf_counter())
+        return statistics.median(np.diff(times))
+
+    return sum(each.numel() for each in network.parameters()), run
+
+
+def _show(
+    config: Config, steps: int, sizes: dict[str, int], best: dict[str, float], before: float
+) -> None:
+    import keras
+    from rich.console import Console
+    from rich.table import Table
+
+    backend = keras.config.backend()
+    count = config.train.batch_size
+    what = f"Training, {config.preset}, batch {count}, {config.train.dtype}, {steps} steps a turn"
+    packages = ("torch",) if backend == "torch" else (backend, "torch")
+    table = Table(title=title(what, before, *packages))
+    table.add_column("network")
+    for column in ("parameters", "ms a step", "images/s", "time over PyTorch's"):
+        table.add_column(column, justify="right")
+    for name, seconds in best.items():
+        table.add_row(
+            f"Keras on {backend}" if name == "Keras" else "plain PyTorch",
+            f"{sizes[name]:,}",
+            f"{seconds * 1000:,.1f}",
+            f"{count / seconds:,.1f}",
+            f"{seconds / best['PyTorch']:.3f}",
+        )
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    commands.run(PROGRAM, main, ConfigError)

@@ -1,0 +1,231 @@
+"""The commands as a user types them: whole runs, bad input, kill and resume."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import train
+from spatialnet_keras import evaluate
+
+ROOT = Path(__file__).parents[1]
+# Dropout and a running mean of the weights: a resume must bring back their state too.
+QUICK = (
+    "--epochs 4 --model.image_size 32 --model.patch_size 16 --model.width 16 --model.layers 1 "
+    "--model.question_layers 1 --model.heads 2 --model.dropout 0.2 --train.ema 0.9 "
+    "--train.batch_size 8 --train.questions_per_image 4"
+).split()
+
+
+def spawn(city: Path, run: Path) -> subprocess.Popen:
+    command = [sys.executable, ROOT / "train.py", "--data", f"synthetic={city}", "--run", run]
+    return subprocess.Popen(
+        [*command, *QUICK], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def epochs_finished(run: Path) -> int:
+    metrics = run / "metrics.json"
+    return len(json.loads(metrics.read_text())["history"]) if metrics.exists() else 0
+
+
+def state(run: Path) -> dict[str, np.ndarray]:
+    with np.load(run / "checkpoints" / "state.npz") as arrays:
+        return {name: arrays[name] for name in arrays.files if name != "history"}
+
+
+@pytest.fixture(scope="module")
+def whole(city, tmp_path_factory):
+    """A run of the command from start to end: its directory and what it printed."""
+    run = tmp_path_factory.mktemp("runs") / "whole"
+    process = spawn(city, run)
+    printed, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, printed
+    return run, printed
+
+
+def test_train_ends_with_scores_beside_floors_and_what_to_type_next(whole):
+    run, printed = whole
+    for word in ("land_use", "presence", "comparison", "rural_urban", "count", "floor", "rows"):
+        assert word in printed
+    assert f"tensorboard --logdir {run.parent}" in printed
+    assert f"python -m spatialnet_keras.evaluate {run}" in printed
+    assert "Traceback" not in printed
+    assert "cuda" not in printed.lower()
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_weights(whole, city, tmp_path):
+    run = tmp_path / "killed"
+    process = spawn(city, run)
+    deadline = time.monotonic() + 300
+    while epochs_finished(run) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert 2 <= epochs_finished(run) < 4
+    printed, _ = (again := spawn(city, run)).communicate(timeout=300)
+    assert again.returncode == 0, printed
+    assert "Going on with" in printed
+    expected, found = state(whole[0]), state(run)
+    assert expected.keys() == found.keys()
+    for name, value in expected.items():
+        assert np.array_equal(value, found[name])
+    scores = [json.loads((each / "metrics.json").read_text())["scores"] for each in (whole[0], run)]
+    assert scores[0] == scores[1]
+
+
+def test_evaluate_repeats_the_scores_of_training(whole, exit_code, capsys):
+    run, _ = whole
+    assert exit_code(evaluate.main, str(run), "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    recorded = json.loads((run / "metrics.json").read_text())["scores"]
+    assert found == [row for row in recorded if row["split"] == "test"]
+
+
+def test_evaluate_takes_the_data_from_another_folder(whole, city, exit_code, capsys, tmp_path):
+    shutil.copytree(city, tmp_path / "moved")
+    arguments = [str(whole[0]), "--json", "--data", f"synthetic={tmp_path / 'moved'}"]
+    assert exit_code(evaluate.main, *arguments) == 0
+    assert json.loads(capsys.readouterr().out)[0]["rows"] > 0
+
+
+def test_the_same_command_again_trains_nothing(whole, city, exit_code, capsys):
+    before = state(whole[0])
+    assert exit_code(train.main, "--data", f"synthetic={city}", "--run", str(whole[0]), *QUICK) == 0
+    assert all(np.array_equal(before[name], value) for name, value in state(whole[0]).items())
+
+
+def test_other_settings_do_not_overwrite_a_run(whole, city, exit_code, capsys):
+    flags = ["--data", f"synthetic={city}", "--run", str(whole[0]), *QUICK, "--seed", "1"]
+    assert exit_code(train.main, *flags) == 2
+    assert "train.seed (0, now 1)" in capsys.readouterr().err
+
+
+def test_the_two_layouts_train_jointly_with_labels_missing_in_each(city, exit_code, tmp_path):
+    data = [f"--data={name}={city / name}" for name in ("ucm_captions", "rsvqa_lr")]
+    assert (
+        exit_code(train.main, *data, "--run", str(tmp_path / "run"), *QUICK, "--epochs", "1") == 0
+    )
+    rows = json.loads((tmp_path / "run" / "metrics.json").read_text())["scores"]
+    assert {(row["data"], row["task"]) for row in rows if row["data"] == "ucm_captions"} == {
+        ("ucm_captions", "land_use")
+    }
+    assert {row["task"] for row in rows if row["data"] == "rsvqa_lr"} == {
+        "presence", "comparison", "rural_urban", "count",
+    }  # fmt: skip
+
+
+def test_a_folder_of_own_images_trains(city, exit_code, tmp_path):
+    for index, path in enumerate(sorted((city / "ucm_captions" / "imgs").iterdir())):
+        kind = path.name.split("_")[0]
+        split = ("train", "train", "val", "test")[index % 4]
+        (tmp_path / "tiles" / split / kind).mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, tmp_path / "tiles" / split / kind)
+    flags = ["--data", f"folder={tmp_path / 'tiles'}", "--run", str(tmp_path / "run"), *QUICK]
+    assert exit_code(train.main, *flags, "--epochs", "1") == 0
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["scores"]
+
+
+def test_a_run_starts_from_another(whole, city, exit_code, capsys, tmp_path):
+    flags = ["--data", f"synthetic={city}", "--run", str(tmp_path / "run"), *QUICK]
+    assert exit_code(train.main, *flags, "--epochs", "1", "--init", str(whole[0])) == 0
+    assert "weights fit" in capsys.readouterr().out
+
+
+BAD_FLAGS = {
+    "unknown flag": (["--presett", "tiny"], "Did you mean --preset?"),
+    "unknown model flag": (["--model.widht", "32"], "Did you mean --model.width?"),
+    "unknown preset": (["--preset", "smal"], "Did you mean small?"),
+    "unknown data set": (["--data", "ucm_caption=x"], "Did you mean ucm_captions?"),
+    "data without folder": (["--data", "rsvqa_lr"], "NAME=DIR"),
+    "missing folder": (["--data", "ucm_captions=nowhere"], "nowhere"),
+    "not a number": (["--epochs", "ten"], "'ten'"),
+    "no epochs": (["--epochs", "0"], "epochs must be at least 1"),
+    "patches that do not fit": (["--model.patch_size", "7"], "patch_size must divide image_size"),
+    "bad lambda": (["--tasks", "count=much"], "count=much"),
+    "init of nothing": (["--init", "nowhere"], "nowhere"),
+}
+
+
+@pytest.mark.parametrize(("flags", "said"), BAD_FLAGS.values(), ids=BAD_FLAGS)
+def test_bad_flags_are_one_line_and_exit_code_2(
+    flags, said, exit_code, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert exit_code(train.main, *flags) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+BAD_FILES = {
+    "image missing": ("imgs/agricultural_0.tif", lambda path: path.unlink()),
+    "image cut": ("imgs/agricultural_0.tif", cut),
+    "image empty": ("imgs/agricultural_0.tif", lambda path: path.write_bytes(b"")),
+    "no image": ("imgs/agricultural_0.tif", lambda path: path.write_text("hello")),
+    "JSON cut": ("dataset.json", cut),
+    "JSON missing": ("dataset.json", lambda path: path.unlink()),
+}
+
+
+@pytest.mark.parametrize(("name", "spoil"), BAD_FILES.values(), ids=BAD_FILES)
+def test_bad_files_are_named_and_nothing_is_left(name, spoil, city, exit_code, capsys, tmp_path):
+    shutil.copytree(city / "ucm_captions", tmp_path / "data")
+    spoil(tmp_path / "data" / name)
+    flags = ["--data", f"ucm_captions={tmp_path / 'data'}", "--run", str(tmp_path / "run"), *QUICK]
+    assert exit_code(train.main, *flags) == 2
+    error = capsys.readouterr().err
+    assert (name if "imgs" in name else str(tmp_path / "data")) in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_bad_images_can_be_left_out(city, exit_code, capsys, tmp_path):
+    shutil.copytree(city / "ucm_captions", tmp_path / "data")
+    (tmp_path / "data" / "imgs" / "agricultural_0.tif").unlink()
+    flags = ["--data", f"ucm_captions={tmp_path / 'data'}", "--run", str(tmp_path / "run"), *QUICK]
+    assert exit_code(train.main, *flags, "--epochs", "1", "--skip-bad-images") == 0
+    said = capsys.readouterr()
+    assert "1 " in said.out + said.err
+    assert "left out" in said.out + said.err
+
+
+def test_evaluating_what_is_no_run_is_one_line(exit_code, capsys, tmp_path):
+    assert exit_code(evaluate.main, str(tmp_path)) == 2
+    assert "No run in" in capsys.readouterr().err
+
+
+def test_an_unknown_split_is_answered_with_the_nearest(whole, exit_code, capsys):
+    assert exit_code(evaluate.main, str(whole[0]), "--split", "tets") == 2
+    assert "Did you mean test?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("module", ["train.py", "spatialnet_keras.evaluate", "pipelines.synthetic"])
+def test_help_is_complete_and_quick(module):
+    command = [str(ROOT / module)] if module.endswith(".py") else ["-m", module]
+    result = subprocess.run(
+        [sys.executable, *command, "--help"],
+        capture_output=True, text=True, cwd=ROOT, env=os.environ | {"COLUMNS": "100"},
+    )  # fmt: skip
+    assert result.returncode == 0
+    assert "usage" in result.stdout
+
+
+def test_both_packages_are_importable_from_any_folder(tmp_path):
+    code = "import pipelines, spatialnet_keras; print(pipelines.DATASETS)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
