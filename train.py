@@ -33,8 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config = configuration(flags)
     # Keras takes seconds to import: not before the flags are known to be right
     with commands.quiet_stderr():
-        from spatialnet_keras.evaluate import from_json, show
         from spatialnet_keras.run import Run
+        from spatialnet_keras.scoreboard import from_json, show
         from spatialnet_keras.training import train
 
     init = Run.open(flags.init) if flags.init else None

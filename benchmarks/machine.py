@@ -20,8 +20,8 @@ class Watch:
 
     def cores_taken(self) -> float:
         """Cores that other processes kept busy, as a mean; 0 where the system does not say."""
-        seconds, taken = (now - before for now, before in zip(self._now(), self._before))
-        return max(0.0, taken / seconds)
+        (then, before), (now, after) = self._before, self._now()
+        return max(0.0, (after - before) / (now - then))
 
     def _now(self) -> tuple[float, float]:
         if not _STAT.exists():

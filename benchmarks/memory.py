@@ -64,7 +64,9 @@ def measure(questions: int) -> Growth:
     encoding = _mebibytes("VmHWM") - read
     group = examples.slots["question"]
     arrays = [group.starts, group.symmetric]
-    arrays += [each for part in (group.inputs, group.targets, group.weights) for each in part.values()]
+    arrays += [
+        each for part in (group.inputs, group.targets, group.weights) for each in part.values()
+    ]
     encoded = _reset_peak()
     for _ in training_batches([examples], 32, {"question": 16}, 0, BATCHES).take(BATCHES):
         pass

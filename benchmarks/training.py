@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchmarks.machine import cores, load, title
+from benchmarks.machine import Watch, cores, title
 from pipelines import commands
 from spatialnet_keras.config import PRESETS, Config, ConfigError, override, preset
 
@@ -28,10 +28,12 @@ BATCH = {"paper": 8}
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures and prints one table."""
-    before = load()
+    watch = Watch()
     flags = _parser().parse_args(arguments)
     config = _config(preset(flags.preset), flags.batch_size, flags.dtype)
-    steps = flags.steps or STEPS[flags.preset]
+    steps = STEPS[flags.preset] if flags.steps is None else flags.steps
+    if steps < 1:
+        raise ConfigError(f"--steps must be at least 1. Received: {steps}.")
     # two frameworks in one process must share an accelerator
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
@@ -53,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             seconds[name] += [found] if turn else []  # the first turn compiles
     best = {name: min(found) for name, found in seconds.items()}
     sizes = {name: size for name, (size, _) in contestants.items()}
-    _show(config, steps, sizes, best, before)
+    _show(config, steps, sizes, best, watch)
 
 
 def _parser() -> commands.Parser:
@@ -68,12 +70,13 @@ def _parser() -> commands.Parser:
 
 def _config(config: Config, batch_size: int | None, dtype: str) -> Config:
     """The preset without what only one of the two would do."""
+    usual = BATCH.get(config.preset, config.train.batch_size)
     return override(
         config,
         {
             "model.token_dropout": 0.0,
             "train.l2": 0.0,
-            "train.batch_size": batch_size or BATCH.get(config.preset, config.train.batch_size),
+            "train.batch_size": usual if batch_size is None else batch_size,
             "train.dtype": dtype,
         },
     )
@@ -117,7 +120,7 @@ def _keras(config: Config, images: np.ndarray, labels: np.ndarray):
     def run(steps: int) -> float:
         clock = Clock()
         # one step more: the first of a fit opens the data set
-        model.fit(batches, steps_per_epoch=steps + 1, verbose=0, callbacks=[clock])
+        model.fit(batches, steps_per_epoch=steps + 1, shuffle=False, verbose=0, callbacks=[clock])
         return statistics.median(np.diff(clock.times))
 
     return sum(int(np.prod(each.shape)) for each in model.trainable_variables), run
@@ -141,7 +144,7 @@ def _torch(config: Config, images: np.ndarray, labels: np.ndarray):
 
 
 def _show(
-    config: Config, steps: int, sizes: dict[str, int], best: dict[str, float], before: float
+    config: Config, steps: int, sizes: dict[str, int], best: dict[str, float], watch: Watch
 ) -> None:
     import keras
     from rich.console import Console
@@ -151,7 +154,7 @@ def _show(
     count = config.train.batch_size
     what = f"Training, {config.preset}, batch {count}, {config.train.dtype}, {steps} steps a turn"
     packages = ("torch",) if backend == "torch" else (backend, "torch")
-    table = Table(title=title(what, before, *packages))
+    table = Table(title=title(what, watch, *packages))
     table.add_column("network")
     for column in ("parameters", "ms a step", "images/s", "time over PyTorch's"):
         table.add_column(column, justify="right")

@@ -6,7 +6,7 @@ from importlib import import_module
 from pipelines.records import SPLITS, DataError, Question, Record, Records, unknown
 
 # Each name is a module here with `load(root, split) -> Records`.
-DATASETS = ("folder", "rsvqa_lr", "synthetic", "ucm_captions")
+DATASETS = ("folder", "rsvqa_hr", "rsvqa_lr", "synthetic", "ucm_captions")
 
 __all__ = ["DATASETS", "SPLITS", "DataError", "Question", "Record", "Records", "load"]
 

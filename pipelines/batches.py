@@ -33,6 +33,7 @@ class Slots:
         targets: Per task, an array [m, ...]; a missing label is a valid placeholder, 0.
         weights: Per task, float32 [m]: 1 where the target is known, else 0.
         symmetric: bool [m], True where every symmetry of the tile keeps the sentence true.
+        types: int [m], the type of each sentence, for drawing rare ones more often.
     """
 
     starts: np.ndarray
@@ -40,6 +41,7 @@ class Slots:
     targets: Arrays
     weights: Arrays
     symmetric: np.ndarray
+    types: np.ndarray
 
     @property
     def most(self) -> int:
@@ -108,6 +110,7 @@ def training_batches(
     first_epoch: int = 0,
     augmentation: Augmentation | None = None,
     size: int | None = None,
+    type_balance: float = 0.0,
 ) -> tf.data.Dataset:
     """The batches of epochs `first_epoch` to `epochs`, one after the other.
 
@@ -120,6 +123,7 @@ def training_batches(
         first_epoch: Where a resumed run goes on.
         augmentation: What is done to the tiles; nothing by default.
         size: Pixels a side that the model sees; as stored by default.
+        type_balance: 0 draws an image's sentences as they come, 1 each of its types equally often.
 
     Returns:
         A data set of (x, y, weight) for `model.fit(..., steps_per_epoch=...)`: x holds `image`
@@ -140,7 +144,7 @@ def training_batches(
         gathered = []
         for index, (part, count) in enumerate(zip(parts, counts, strict=True)):
             rows = order(index, epoch)[at * count : (at + 1) * count]
-            drawn = _draw(part, rows, slots, augmentation.symmetries, rng)
+            drawn = _draw(part, rows, slots, augmentation.symmetries, type_balance, rng)
             gathered.append(_gather(part, drawn, augmentation, side, rng))
         return tf.nest.map_structure(lambda *arrays: np.concatenate(arrays), *gathered)
 
@@ -193,7 +197,9 @@ def _epoch_order(length: int, wanted: int, key: tuple[int, ...]) -> np.ndarray:
     return np.concatenate([rng.permutation(length) for _ in range(rounds)])[:wanted]
 
 
-def _draw(part: Examples, rows: np.ndarray, slots: dict[str, int], symmetries: bool, rng) -> Draw:
+def _draw(
+    part: Examples, rows: np.ndarray, slots: dict[str, int], symmetries: bool, balance: float, rng
+) -> Draw:
     """Draws a symmetry per image and then only sentences that it keeps true."""
     codes = rng.integers(0, 8, len(rows)) if symmetries else np.zeros(len(rows), int)
     sentences = {kind: np.full((len(rows), width), -1) for kind, width in slots.items()}
@@ -204,9 +210,20 @@ def _draw(part: Examples, rows: np.ndarray, slots: dict[str, int], symmetries: b
             kept = own[group.symmetric[own]] if codes[place] else own
             if len(own) and not len(kept):
                 codes[place], kept = 0, own
-            chosen = rng.permutation(kept)[:width]
+            chosen = _choose(kept, group.types[kept], width, balance, rng)
             sentences[kind][place, : len(chosen)] = chosen
     return Draw(rows, sentences, codes)
+
+
+def _choose(rows: np.ndarray, types: np.ndarray, width: int, balance: float, rng) -> np.ndarray:
+    """Draws up to `width` rows, each once, with odds that fall with how common its type is.
+
+    The rows of the smallest exponential clocks are a weighted draw without replacement
+    (Efraimidis and Spirakis 2006).
+    """
+    _, inverse, counts = np.unique(types, return_inverse=True, return_counts=True)
+    clocks = rng.exponential(size=len(rows)) * counts[inverse] ** balance
+    return rows[np.argsort(clocks)[:width]]
 
 
 def _all_of(group: Slots, rows: np.ndarray, width: int) -> np.ndarray:

@@ -158,5 +158,6 @@ def validation_logs(run: Run, parts: list[tuple[Part, Examples]], outputs: list[
         logs |= {f"val_{task.name}_loss": loss}
         logs |= {f"val_{task.name}_{name}": value for name, value in reached.items()}
         logs["val_loss"] += dict(run.config.tasks)[task.name] * loss
-        main.append(reached[task.scores[0]])
-    return logs | {"val_score": float(np.mean(main))}
+        if task.headline:
+            main.append(reached[task.scores[0]])
+    return logs | {"val_score": float(np.mean(main)) if main else -logs["val_loss"]}

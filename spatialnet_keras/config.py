@@ -44,6 +44,17 @@ class ModelConfig:
     stochastic_depth: float = setting(
         0.0, "rate at which the last block's branches are skipped (not in the paper)"
     )
+    fusion: str = setting(
+        "cross_attention",
+        "how a question meets the image (not in the paper): words look at its tokens; product of "
+        "both vectors as in RSVQA's baseline; none, as the authors' published code",
+        ("cross_attention", "product", "none"),
+    )
+    count_head: str = setting(
+        "linear",
+        "regression of log(1 + n) (paper, III.B), or RSVQA's five bins",
+        ("linear", "bins"),
+    )
     token_dropout: float = setting(
         0.0, "share of image tokens left out in training, if no question looks at them"
     )
@@ -106,6 +117,9 @@ class TrainConfig:
     jitter: float = setting(0.0, "largest change of brightness, contrast, saturation; 0: none")
     gain: float = setting(0.0, "largest change of each band by itself; 0: none")
     questions_per_image: int = setting(16, "G, questions drawn for an image each epoch")
+    type_balance: float = setting(
+        0.0, "0 draws questions as they come, 1 each type of an image's equally often"
+    )
     dtype: str = setting(
         "float32",
         "of the computation; variables stay float32",

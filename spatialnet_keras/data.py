@@ -43,12 +43,25 @@ def read(config: Config, split: str, skip_bad: bool = False) -> list[Part]:
     if split == "train" and config.train.crop < 1:
         size *= 2  # so that a crop still has pixels to show
     parts = []
-    for name, root in config.data:
-        records = pipelines.load(name, root, split)
+    for records, (_, root) in zip(read_records(config, split), config.data, strict=True):
+        kept, images = stored_images(records, size, skip_bad=skip_bad)
+        if left_out := len(records) - len(kept):
+            print(f"{left_out} of {len(records)} {split} images of {root} were left out.")
+        parts.append(Part(kept, images))
+    return parts
+
+
+def read_records(config: Config, split: str) -> list[Records]:
+    """Reads what is said in a split of every data set of a run; opens no image.
+
+    Raises:
+        DataError: If there is nothing in the split.
+    """
+    found = [pipelines.load(name, root, split) for name, root in config.data]
+    for records, (_, root) in zip(found, config.data, strict=True):
         if not len(records):
             raise DataError(f"No images in the {split} split of {root}. Each split needs some.")
-        parts.append(Part(*stored_images(records, size, skip_bad=skip_bad)))
-    return parts
+    return found
 
 
 def pixels(parts: Sequence[Part]) -> Pixels:

@@ -39,7 +39,9 @@ def encode(
     targets, weights = _labels(records, tasks, "image")
     slots = {}
     if any(task.unit == "question" for task in tasks):
-        texts = [question.text for row in records for question in row.questions]
+        questions = [question for row in records for question in row.questions]
+        texts = [question.text for question in questions]
+        _, types = np.unique([question.type for question in questions], return_inverse=True)
         question_targets, question_weights = _labels(records, tasks, "question")
         slots["question"] = Slots(
             starts=np.cumsum([0, *(len(row.questions) for row in records)]),
@@ -47,6 +49,7 @@ def encode(
             targets=question_targets,
             weights=question_weights,
             symmetric=np.array([symmetries(text) == ALL_SYMMETRIES for text in texts], bool),
+            types=types,
         )
     return Examples(records.name, images, targets, weights, slots)
 

@@ -54,24 +54,43 @@ def image_encoder(config: ModelConfig, pixels: Pixels, drop_tokens: bool = True)
 
 
 def question_encoder(config: ModelConfig, words: int) -> keras.Model:
-    """A transformer over a question's words that look at the image (not in the paper).
+    """A transformer over a question's words that meets the image by `config.fusion`.
+
+    The image tokens serve all G questions and are never repeated.
 
     Args:
         config: Of the network.
         words: Size of the vocabulary.
 
     Returns:
-        A model from `question` int32 [B, G, Q] (0: no word) and `image_tokens` [B, N, D] to
-        [B, G, D]. The image tokens serve all G questions and are never repeated.
+        A model from `question` int32 [B, G, Q] (0: no word), `image_tokens` [B, N, D] and
+        `image_vector` [B, D] to `question_vector` [B, G, D], and `words_vector` [B, G, D], which
+        knows the question alone.
     """
     question = keras.Input((None, config.question_words), dtype="int32", name="question")
     tokens = keras.Input((None, config.width), name="image_tokens")
+    image = keras.Input((config.width,), name="image_vector")
     keep = ops.not_equal(question, 0)
     x = keras.layers.Embedding(words, config.width, name="words")(question)
     x = Positions(name="word_positions")(x)
-    if config.dropout:
-        x = keras.layers.Dropout(config.dropout, name="word_dropout")(x)
-    for index in range(config.question_layers):
-        x = transformer_block(x, config, f"question_{index + 1}", keep=keep, context=tokens)
-    x = MaskedMean(name="question_mean")(layer_norm("question_norm")(x), keep)
-    return keras.Model([question, tokens], x, name="question_encoder")
+    words_vector = MaskedMean(name="words_mean")(x, keep)
+    if config.fusion == "none":
+        vector = ops.zeros_like(words_vector) + image[:, None, :]
+    else:
+        if config.dropout:
+            x = keras.layers.Dropout(config.dropout, name="word_dropout")(x)
+        context = tokens if config.fusion == "cross_attention" else None
+        for index in range(config.question_layers):
+            x = transformer_block(x, config, f"question_{index + 1}", keep=keep, context=context)
+        vector = MaskedMean(name="question_mean")(layer_norm("question_norm")(x), keep)
+        if config.fusion == "product":
+            vector = _product(vector, image, config)
+    outputs = {"question_vector": vector, "words_vector": words_vector}
+    return keras.Model([question, tokens, image], outputs, name="question_encoder")
+
+
+def _product(question, image, config: ModelConfig):
+    """Point-wise product of both vectors after a tanh layer each (Lobry et al. 2020, III.B)."""
+    asked = keras.layers.Dense(config.width, activation="tanh", name="product_question")(question)
+    seen = keras.layers.Dense(config.width, activation="tanh", name="product_image")(image)
+    return asked * seen[:, None, :]

@@ -1,4 +1,4 @@
-"""Evaluation: every score beside its floor and its number of rows.
+"""Evaluation: what a run scores on a split, and what it must beat there.
 
 python -m spatialnet_keras.evaluate RUN
 """
@@ -6,7 +6,6 @@ python -m spatialnet_keras.evaluate RUN
 import dataclasses
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 
 import keras
 import numpy as np
@@ -18,33 +17,20 @@ from pipelines.batches import Examples, evaluation_batches, unpad
 from pipelines.records import SPLITS, DataError, Records, unknown
 from spatialnet_keras import data
 from spatialnet_keras.config import Config, ConfigError, named_folder
+from spatialnet_keras.details import by_subject, confusion_table, count_confusion, subject_table
 from spatialnet_keras.run import Run
+from spatialnet_keras.scoreboard import (
+    COUNT,
+    Score,
+    over_all_questions,
+    show,
+    to_json,
+    with_interval,
+)
+from spatialnet_keras.scores.blind import BlindModel
 from spatialnet_keras.tasks import Task
 
 Outputs = dict[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Score:
-    """One number of a report.
-
-    Attributes:
-        data: Name of the data set.
-        split: That it was measured on.
-        task: Name of the task.
-        score: Name of the score.
-        value: What the model reached.
-        floor: What the best constant answer of the training split reaches.
-        rows: Images or sentences that have a label.
-    """
-
-    data: str
-    split: str
-    task: str
-    score: str
-    value: float
-    floor: float
-    rows: int
 
 
 def predict(
@@ -59,22 +45,66 @@ def predict(
     return {task.name: unpad(examples, task.unit, outputs[task.name]) for task in tasks}
 
 
-def scores(records: Records, outputs: Outputs, tasks: Sequence[Task]) -> list[Score]:
-    """Scores the outputs on one split of one data set; a task without labels there has none."""
+def predict_on_other_images(
+    model: keras.Model, examples: Examples, tasks: Sequence[Task], config: Config
+) -> Outputs:
+    """The same, with each image taken from another row: what is left does not come from it."""
+    order = np.random.default_rng(0).permutation(len(examples))
+    other = np.empty_like(order)
+    other[order] = np.roll(order, 1)  # one cycle through all rows: none keeps its own
+    shuffled = dataclasses.replace(examples, images=examples.images[other])
+    return predict(model, shuffled, tasks, config)
+
+
+def blind_models(run: Run) -> dict[str, BlindModel]:
+    """For each question task, a model of the words alone, fitted on the training split."""
+    asked: dict[str, list[tuple[str, str]]] = {}
+    for records in data.read_records(run.config, "train"):
+        for task in run.tasks:
+            if task.unit == "question":
+                asked.setdefault(task.name, []).extend(
+                    (question, task.blind_label(truth))
+                    for question, truth in labelled(task, records)
+                )
+    return {name: BlindModel(*zip(*pairs, strict=True)) for name, pairs in asked.items()}
+
+
+def labelled(task: Task, records: Records) -> list[tuple[str, str]]:
+    """(question, truth) of the questions that have a label for a task."""
+    questions = [question.text for row in records for question in row.questions]
+    pairs = zip(questions, task.truths(records), strict=True)
+    return [(question, truth) for question, truth in pairs if truth is not None]
+
+
+def scores(
+    records: Records,
+    tasks: Sequence[Task],
+    outputs: Outputs,
+    shuffled: Outputs,
+    blind: dict[str, BlindModel],
+) -> list[Score]:
+    """Scores one split of one data set; a task without labels there has none."""
     found = []
     for task in tasks:
         truths = task.truths(records)
-        labelled = np.array([truth is not None for truth in truths], bool)
-        known = [truth for truth in truths if truth is not None]
-        if not known:
+        known = np.array([truth is not None for truth in truths], bool)
+        labels = [truth for truth in truths if truth is not None]
+        if not labels:
             continue
-        reached = task.score(task.answer(outputs[task.name][labelled]), known)
-        floor = task.floor(known)
-        found += [
-            Score(records.name, records.split, task.name, name, value, floor[name], len(known))
-            for name, value in reached.items()
-        ]
-    return found
+        reached = task.score(task.answer(outputs[task.name][known]), labels)
+        majority = task.floor(labels)
+        without_image, without_eyes = {}, {}
+        if task.name in blind and task.headline:
+            without_image = task.score(task.answer(shuffled[task.name][known]), labels)
+            questions = [question for question, _ in labelled(task, records)]
+            without_eyes = task.score(blind[task.name].answer(questions), labels)
+        for name, value in reached.items():
+            score = Score(
+                records.name, records.split, task.name, name, value, majority[name], len(labels),
+                without_eyes.get(name), without_image.get(name),
+            )  # fmt: skip
+            found.append(with_interval(score))
+    return found + over_all_questions(found)
 
 
 def evaluate(run: Run, split: str, skip_bad: bool = False) -> list[Score]:
@@ -83,43 +113,38 @@ def evaluate(run: Run, split: str, skip_bad: bool = False) -> list[Score]:
     Raises:
         DataError: If the data or the run cannot be read, or nothing there has a label.
     """
-    model, found = run.model(), []
+    model, found, blind = run.model(), [], blind_models(run)
     for part in data.read(run.config, split, skip_bad):
         examples = part.encode(run.tasks, run.vocabulary, run.config)
         outputs = predict(model, examples, run.tasks, run.config)
-        found += scores(part.records, outputs, run.tasks)
+        shuffled = {}
+        if any(part.records.rows[row].questions for row in range(len(part.records))):
+            shuffled = predict_on_other_images(model, examples, run.tasks, run.config)
+        found += scores(part.records, run.tasks, outputs, shuffled, blind)
     if not found:
         raise DataError(f"The {split} split has no label for a task of {run.path}.")
     return found
 
 
-def table(found: Sequence[Score]) -> Table:
-    """Scores of one split as a table for the terminal: accuracies in percent."""
-    view = Table(title=f"{found[0].split} split, beside the best constant answer (floor)")
-    for column in ("data", "task", "score"):
-        view.add_column(column)
-    for column in ("model", "floor", "rows"):
-        view.add_column(column, justify="right")
-    for row in found:
-        style = "{:.1%}" if "accuracy" in row.score else "{:.2f}"
-        value, floor = style.format(row.value), style.format(row.floor)
-        view.add_row(row.data, row.task, row.score.replace("_", " "), value, floor, f"{row.rows:,}")
-    return view
-
-
-def show(found: Sequence[Score]) -> None:
-    """Prints the table."""
-    Console().print(table(found))
-
-
-def to_json(found: Sequence[Score]) -> list[dict]:
-    """For metrics.json."""
-    return [asdict(each) for each in found]
-
-
-def from_json(entries: Sequence[dict]) -> list[Score]:
-    """The inverse of `to_json`."""
-    return [Score(**entry) for entry in entries]
+def details(run: Run, split: str, skip_bad: bool = False) -> list[Table]:
+    """Tables behind the scores: each question task by subject, and the confusion of counts."""
+    model, tables = run.model(), []
+    for part in data.read(run.config, split, skip_bad):
+        examples = part.encode(run.tasks, run.vocabulary, run.config)
+        outputs = predict(model, examples, run.tasks, run.config)
+        subjects = []
+        for task in run.tasks:
+            if task.unit != "question" or not task.headline:
+                continue
+            known = np.array([truth is not None for truth in task.truths(part.records)], bool)
+            answers = task.answer(outputs[task.name][known])
+            subjects += by_subject(task, part.records, answers)
+            if task.name == COUNT and answers:
+                truths = [truth for _, truth in labelled(task, part.records)]
+                tables.append(confusion_table(count_confusion(answers, truths)))
+        if subjects:
+            tables.append(subject_table(subjects))
+    return tables
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -135,6 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="other data, or the same in another folder (default: the run's own)",
     )
     parser.add_argument("--skip-bad-images", action="store_true", help="go on without them")
+    parser.add_argument("--details", action="store_true", help="by what is asked about, too")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     flags = parser.parse_args(arguments)
     if flags.split not in SPLITS:
@@ -144,7 +170,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         folders = tuple(named_folder(each) for each in flags.data)
         run = dataclasses.replace(run, config=dataclasses.replace(run.config, data=folders))
     found = evaluate(run, flags.split, flags.skip_bad_images)
-    print(json.dumps(to_json(found), indent=2)) if flags.json else show(found)
+    if flags.json:
+        print(json.dumps(to_json(found), indent=2))
+        return
+    show(found)
+    for table in details(run, flags.split, flags.skip_bad_images) if flags.details else ():
+        Console().print(table)
 
 
 if __name__ == "__main__":

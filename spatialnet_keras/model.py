@@ -22,13 +22,14 @@ def build_model(config: Config, tasks: tuple[Task, ...], words: int) -> keras.Mo
     size, pixels = config.model.image_size, config.pixels
     image = keras.Input((size, size, pixels.bands), dtype=pixels.dtype, name="image")
     inputs = {"image": image}
-    asked = any(task.reads == "question_vector" for task in tasks)
+    asked = any(task.unit == "question" for task in tasks)
     # what a question asks for may stand in any token, so none is dropped where there are questions
     features = image_encoder(config.model, pixels, drop_tokens=not asked)(image)
     if asked:
         question = keras.Input((None, config.model.question_words), dtype="int32", name="question")
         inputs["question"] = question
-        tokens = features["image_tokens"]
-        features["question_vector"] = question_encoder(config.model, words)([question, tokens])
+        features |= question_encoder(config.model, words)(
+            [question, features["image_tokens"], features["image_vector"]]
+        )
     outputs = {task.name: task.head(config.model)(features[task.reads]) for task in tasks}
     return keras.Model(inputs, outputs, name="spatialnet_vit")

@@ -3,6 +3,7 @@
 import dataclasses
 import platform
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,10 +16,11 @@ from spatialnet_keras.callbacks import AnswerSheet, Epoch, ShortBar
 from spatialnet_keras.checkpoints import load_state
 from spatialnet_keras.config import Config, ConfigError, TrainConfig, unknown
 from spatialnet_keras.encode import sentences
-from spatialnet_keras.evaluate import evaluate, to_json
+from spatialnet_keras.evaluate import evaluate
 from spatialnet_keras.initialise import initialise
 from spatialnet_keras.model import build_model
 from spatialnet_keras.run import Run
+from spatialnet_keras.scoreboard import to_json
 from spatialnet_keras.tasks import TASKS, Task, task
 from spatialnet_keras.text import Vocabulary
 
@@ -85,7 +87,8 @@ def chosen_tasks(config: Config, records: Sequence[data.Records]) -> tuple[Task,
         task(name)
         if weight < 0:
             raise ConfigError(f"lambda of a task must not be negative. Received: {name}={weight}.")
-    fitted = [each.fit(records) for each in TASKS]
+    _mention_unanswered(records)
+    fitted = [each.configured(config.model).fit(records) for each in TASKS]
     labelled = {each.name for each in fitted if each.floor_answers}
     wanted = {name for name, weight in config.tasks if weight > 0} if config.tasks else labelled
     if without := wanted - labelled:
@@ -96,6 +99,17 @@ def chosen_tasks(config: Config, records: Sequence[data.Records]) -> tuple[Task,
     if not wanted:
         raise ConfigError("No task is left to train. Give one a lambda above 0, or other data.")
     return tuple(each for each in fitted if each.name in wanted)
+
+
+def _mention_unanswered(records: Sequence[data.Records]) -> None:
+    """Says which questions no task answers, so that nobody waits for them."""
+    answered = {getattr(each, "question_type", None) for each in TASKS}
+    counts = Counter(q.type for each in records for row in each for q in row.questions)
+    for kind in sorted(set(counts) - answered):
+        print(
+            f"{counts[kind]} training questions are of type {kind!r}, which no task answers. "
+            f"Known: {', '.join(sorted(filter(None, answered)))}."
+        )
 
 
 def compile_model(model: keras.Model, config: Config, tasks: Sequence[Task], steps: int) -> None:
@@ -190,6 +204,7 @@ def _batches(examples: list[Examples], config: Config, first_epoch: int):
         first_epoch,
         Augmentation(settings.symmetries, settings.crop, settings.jitter, settings.gain),
         config.model.image_size,
+        settings.type_balance,
     )
 
 

@@ -20,7 +20,10 @@ FLOORS = [
     {"spatialnet_keras.callbacks"},
     {"spatialnet_keras.plots"},
     {"spatialnet_keras.evaluate"},
-    {"spatialnet_keras.run", "spatialnet_keras.data", "spatialnet_keras.checkpoints"},
+    {
+        "spatialnet_keras.run", "spatialnet_keras.data", "spatialnet_keras.checkpoints",
+        "spatialnet_keras.scoreboard", "spatialnet_keras.details",
+    },
     {"spatialnet_keras.encode"},
     {"spatialnet_keras.model"},
     {"spatialnet_keras.encoders", "spatialnet_keras.tasks"},

@@ -53,7 +53,7 @@ def whole(city, tmp_path_factory):
 
 def test_train_ends_with_scores_beside_floors_and_what_to_type_next(whole):
     run, printed = whole
-    for word in ("land_use", "presence", "comparison", "rural_urban", "count", "floor", "rows"):
+    for word in ("land_use", "presence", "comparison", "rural_urban", "count", "majority", "blind"):
         assert word in printed
     assert f"tensorboard --logdir {run.parent}" in printed
     assert f"python -m spatialnet_keras.evaluate {run}" in printed
@@ -118,7 +118,7 @@ def test_the_two_layouts_train_jointly_with_labels_missing_in_each(city, exit_co
         ("ucm_captions", "land_use")
     }
     assert {row["task"] for row in rows if row["data"] == "rsvqa_lr"} == {
-        "presence", "comparison", "rural_urban", "count",
+        "presence", "comparison", "rural_urban", "count", "question_type", "questions",
     }  # fmt: skip
 
 

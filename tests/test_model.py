@@ -15,7 +15,9 @@ from tests.tasks.test_tasks import records
 TINY = override(PRESETS["tiny"], {"model.question_words": 12})
 TASKS_HERE = tuple(task.fit([records()]) for task in TASKS)
 WORDS = 40
-QUESTION_TASKS = [task.name for task in TASKS_HERE if task.unit == "question"]
+# "question_type" looks at nothing but which words there are: it has a test of its own
+TASKS_OF_THE_IMAGE = [task.name for task in TASKS_HERE if task.reads != "words_vector"]
+QUESTION_TASKS = [task.name for task in TASKS_HERE if task.reads == "question_vector"]
 
 
 def build(config: Config = TINY, seed: int = 0) -> keras.Model:
@@ -74,15 +76,24 @@ def test_another_image_changes_everything(model):
     x, other = inputs(), inputs()
     other["image"] = inputs(seed=1)["image"]
     before, after = answers(model, x), answers(model, other)
-    for name in before:
+    for name in TASKS_OF_THE_IMAGE:
         assert distance(before[name], after[name]) > 1e-3
+
+
+def test_the_type_of_a_question_is_read_from_its_words_alone(model):
+    x = inputs()
+    before = answers(model, x)["question_type"]
+    other_image = answers(model, x | {"image": inputs(seed=1)["image"]})["question_type"]
+    other_words = answers(model, x | {"question": inputs(seed=1)["question"]})["question_type"]
+    assert distance(before, other_image) == 0
+    assert distance(before, other_words) > 1e-3
 
 
 def test_an_image_answers_only_its_own_questions(model):
     x, other = inputs(), inputs()
     other["image"][1] = inputs(seed=1)["image"][1]
     before, after = answers(model, x), answers(model, other)
-    for name in before:
+    for name in TASKS_OF_THE_IMAGE:
         assert distance(before[name][0], after[name][0]) < 1e-5
         assert distance(before[name][1], after[name][1]) > 1e-3
 
@@ -137,6 +148,8 @@ VARIANTS = {
         "model.positions": "sine",
         "model.norm": "post",
     },
+    "fusion by product": {"model.fusion": "product"},
+    "fusion none": {"model.fusion": "none"},
     "dropout and stochastic depth": {"model.dropout": 0.2, "model.stochastic_depth": 0.3},
 }
 
@@ -156,6 +169,24 @@ def test_dropout_and_stochastic_depth_act_in_training_alone():
     assert distance(answers(made, x)["land_use"], answers(made, x)["land_use"]) == 0
     trained = [ops.convert_to_numpy(made(x, training=True)["land_use"]) for _ in range(2)]
     assert distance(*trained) > 1e-3
+
+
+def test_fusion_none_loses_the_question_as_the_authors_code_does():
+    made = build(override(TINY, {"model.fusion": "none"}))
+    before = answers(made, inputs())
+    other = answers(made, inputs() | {"question": inputs(seed=1)["question"]})
+    for name in QUESTION_TASKS:
+        assert distance(before[name], other[name]) == 0
+
+
+def test_fusion_by_product_answers_from_question_and_image():
+    made = build(override(TINY, {"model.fusion": "product"}))
+    before = answers(made, inputs())
+    for changed in ("image", "question"):
+        other = answers(made, inputs() | {changed: inputs(seed=1)[changed]})
+        for name in QUESTION_TASKS:
+            assert distance(before[name], other[name]) > 1e-4
+    assert before["presence"].shape == (2, 3, 2)
 
 
 def test_sine_positions_tell_rows_from_columns_and_do_not_train():

@@ -1,7 +1,6 @@
 """The loss that is trained, the optimiser, and runs that start from, or go on after, others."""
 
 import dataclasses
-import json
 
 import keras
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 from keras import ops
 
 from pipelines.batches import training_batches
+from pipelines.records import DataError, Question
 from spatialnet_keras import data, training
 from spatialnet_keras.callbacks import averaged_weights
 from spatialnet_keras.checkpoints import load_state, save_state
@@ -115,6 +115,15 @@ def test_tasks_that_cannot_be_trained_are_refused(city, parts, tmp_path, tasks, 
     assert words in str(caught.value)
 
 
+def test_questions_that_no_task_answers_are_mentioned(city, parts, tmp_path, capsys):
+    records = parts[0].records
+    strange = (Question("What colour is the roof?", "colour", "red"),)
+    rows = tuple(dataclasses.replace(row, questions=row.questions + strange) for row in records)
+    changed = dataclasses.replace(records, rows=rows)
+    training.prepare(config(city), tmp_path, [dataclasses.replace(parts[0], records=changed)])
+    assert f"{len(rows)} training questions are of type 'colour'" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", ["count", "presence"])
 def test_a_task_without_any_label_is_refused_by_name(city, tmp_path, name):
     caption_only = dataclasses.replace(
@@ -182,7 +191,7 @@ def test_a_run_trains_records_and_is_reopened(city, tmp_path):
     assert [entry["epoch"] for entry in metrics["history"]] == [1, 2]
     assert {"loss", "val_loss", "val_score", "val_count_mae"} <= set(metrics["history"][0])
     for row in metrics["scores"]:
-        assert {"task", "score", "value", "floor", "rows"} <= set(row)
+        assert {"task", "score", "value", "majority", "rows"} <= set(row)
         assert row["rows"] > 0
     # once more: nothing is trained again
     before = (made.path / "metrics.json").read_text()
@@ -244,15 +253,8 @@ def test_mixed_precision_trains_and_answers_in_float32(city, parts, tmp_path, dt
 
 
 def test_a_broken_state_is_named(city, parts, tmp_path):
-    from pipelines.records import DataError
-
     run = training.prepare(config(city), tmp_path, parts)
     model = compiled(run, parts)
     (tmp_path / "state.npz").write_bytes(b"PK\x03\x04cut")
     with pytest.raises(DataError, match="Delete it to start anew"):
         load_state(tmp_path / "state.npz", model)
-
-
-def test_metrics_are_json_that_others_can_read(city, tmp_path):
-    made = training.train(config(city), tmp_path / "run", verbose=0)
-    assert json.loads((made.path / "metrics.json").read_text())["scores"]

@@ -4,7 +4,7 @@ from pipelines.records import unknown
 from spatialnet_keras.config import ConfigError
 from spatialnet_keras.tasks.count import Count
 from spatialnet_keras.tasks.land_use import LandUse
-from spatialnet_keras.tasks.question import ClosedQuestion
+from spatialnet_keras.tasks.question import ClosedQuestion, QuestionType
 from spatialnet_keras.tasks.task import Task
 
 TASKS = (
@@ -13,9 +13,10 @@ TASKS = (
     ClosedQuestion("comparison", question_type="comp"),
     ClosedQuestion("rural_urban", question_type="rural_urban"),
     Count("count", question_type="count"),
+    QuestionType("question_type"),
 )
 
-__all__ = ["TASKS", "ClosedQuestion", "Count", "LandUse", "Task", "task"]
+__all__ = ["TASKS", "ClosedQuestion", "Count", "LandUse", "QuestionType", "Task", "task"]
 
 
 def task(name: str) -> Task:

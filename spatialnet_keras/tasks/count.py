@@ -1,4 +1,4 @@
-"""Counting: linear regression of log(1 + n) (paper, III.B: a linear head and squared error)."""
+"""Counting: linear regression of log(1 + n) (paper, III.B), or a choice among RSVQA's bins."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ import numpy as np
 from pipelines.records import DataError, Records
 from spatialnet_keras.config import ModelConfig
 from spatialnet_keras.scores.counting import (
+    BIN_EDGES,
     bin_accuracy,
     count_bins,
     mean_error,
@@ -25,6 +26,10 @@ class Count(Task):
 
     Attributes:
         question_type: The data set's word for them (RSVQA: "count").
+        ordinal: Whether the head says, for each bin but the first, whether the count reaches it
+            (four logits), instead of log(1 + n).
+        bin_medians: The median count of each bin on the training split: what an answer of the
+            ordinal head stands for.
     """
 
     unit: ClassVar[str] = "question"
@@ -32,46 +37,65 @@ class Count(Task):
     scores: ClassVar[tuple[str, ...]] = ("accuracy", "mae", "rmse")
 
     question_type: str = ""
+    ordinal: bool = False
+    bin_medians: tuple[int, ...] = (0, *BIN_EDGES)
+
+    def configured(self, config: ModelConfig) -> "Count":
+        """With the head that the configuration names."""
+        return dataclasses.replace(self, ordinal=config.count_head == "bins")
 
     def truths(self, records: Records) -> list[Truth]:
         """One number a question of its type."""
         return question_truths(records, self.question_type)
 
     def fit(self, records: Sequence[Records]) -> "Count":
-        """Finds the constant answers: one of the commonest bin, the median, the mean."""
+        """Finds each bin's median, and the best constant answer for each score."""
         truths = [truth for each in records for truth in self.truths(each) if truth is not None]
         if not truths:
             return self
         counts = np.array([_number(truth) for truth in truths])
         bins = count_bins(counts)
-        commonest = counts[bins == np.bincount(bins).argmax()]
+        medians = tuple(
+            int(np.median(counts[bins == place])) if (bins == place).any() else unseen
+            for place, unseen in enumerate(self.bin_medians)
+        )
         floor_answers = (
-            ("accuracy", str(commonest[0])),
+            ("accuracy", str(medians[np.bincount(bins).argmax()])),
             ("mae", str(round(float(np.median(counts))))),
             ("rmse", str(round(float(counts.mean())))),
         )
-        return dataclasses.replace(self, floor_answers=floor_answers)
+        return dataclasses.replace(self, bin_medians=medians, floor_answers=floor_answers)
 
     def encode(self, truths: list[Truth]) -> tuple[np.ndarray, np.ndarray]:
-        """log(1 + n), float32 [n, 1]."""
+        """log(1 + n), float32 [n, 1], or which bins the count reaches, float32 [n, 4]."""
         counts = np.array([0 if truth is None else _number(truth) for truth in truths])
         known = np.array([truth is not None for truth in truths], np.float32)
+        if self.ordinal:
+            return (counts.reshape(-1, 1) >= BIN_EDGES).astype(np.float32), known
         return np.log1p(counts).astype(np.float32).reshape(-1, 1), known
 
     def head(self, config: ModelConfig) -> keras.Model:
-        """Linear, [B, G, D] -> float32 [B, G, 1]."""
-        return linear_head(self, config, 1)
+        """Linear, [B, G, D] -> float32 [B, G, 1], or logits [B, G, 4]."""
+        return linear_head(self, config, len(BIN_EDGES) if self.ordinal else 1)
 
     def loss(self, label_smoothing: float = 0.0) -> keras.losses.Loss:
-        """Squared error of log(1 + n); there are no classes to smooth."""
+        """Squared error of log(1 + n), or cross entropy of each step; no classes to smooth."""
+        if self.ordinal:
+            return keras.losses.BinaryCrossentropy(
+                from_logits=True, reduction="mean_with_sample_weight"
+            )
         return keras.losses.MeanSquaredError(reduction="mean_with_sample_weight")
 
     def metrics(self) -> list[keras.metrics.Metric]:
-        """Absolute error of log(1 + n)."""
+        """Absolute error of log(1 + n), or accuracy of the steps."""
+        if self.ordinal:
+            return [keras.metrics.BinaryAccuracy(threshold=0.0, name="step_accuracy")]
         return [keras.metrics.MeanAbsoluteError(name="log_error")]
 
     def answer(self, output: np.ndarray) -> list[str]:
-        """The nearest whole number, 0 at least."""
+        """The nearest whole number, 0 at least, or the median of the bin."""
+        if self.ordinal:
+            return [str(self.bin_medians[place]) for place in (output > 0).sum(axis=-1)]
         # float32 overflows in exp at 88: far above any count, and an untrained head may say it
         counts = np.expm1(output.reshape(len(output)).astype(np.float64).clip(0, 30))
         return [str(round(count)) for count in counts]
@@ -84,6 +108,10 @@ class Count(Task):
             "mae": mean_error(found, true),
             "rmse": root_mean_square_error(found, true),
         }
+
+    def blind_label(self, truth: str) -> str:
+        """The median of the truth's bin."""
+        return str(self.bin_medians[int(count_bins(np.array([_number(truth)]))[0])])
 
 
 def _number(text: str) -> int:

@@ -1,4 +1,4 @@
-"""Closed questions: presence, comparison, rural/urban; one class of task, one instance a type."""
+"""Questions: the closed ones (one class of task, one instance a type), and of which type one is."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -23,3 +23,19 @@ class ClosedQuestion(Classification):
     def truths(self, records: Records) -> list[Truth]:
         """One answer a question of its type."""
         return question_truths(records, self.question_type)
+
+
+@dataclass(frozen=True)
+class QuestionType(Classification):
+    """Of which type a question is, from its words alone: sends a free question to its head.
+
+    Not in the paper, which is told the type.
+    """
+
+    unit: ClassVar[str] = "question"
+    reads: ClassVar[str] = "words_vector"
+    headline: ClassVar[bool] = False
+
+    def truths(self, records: Records) -> list[Truth]:
+        """One type a question."""
+        return [question.type for row in records for question in row.questions]

@@ -30,9 +30,14 @@ class Task:
     unit: ClassVar[str]  # what carries one target: "image", or a kind of sentence
     reads: ClassVar[str]  # the feature its head reads: "image_vector" or "question_vector"
     scores: ClassVar[tuple[str, ...]]  # names of what `score` returns; the first is the main one
+    headline: ClassVar[bool] = True  # whether the main score counts in the mean over the tasks
 
     name: str
     floor_answers: tuple[tuple[str, str], ...] = dataclasses.field(default=(), kw_only=True)
+
+    def configured(self, config: ModelConfig) -> "Task":
+        """The task as the configuration wants it, before `fit`."""
+        return self
 
     def truths(self, records: Records) -> list[Truth]:
         """The raw labels, one an image or a sentence, in the order of the records."""
@@ -65,6 +70,10 @@ class Task:
     def score(self, answers: list[str], truths: list[str]) -> dict[str, float]:
         """Every name in `scores` -> number, over rows that have a label."""
         raise NotImplementedError
+
+    def blind_label(self, truth: str) -> str:
+        """What a model that sees only the question is asked to say for a truth."""
+        return truth
 
     def floor(self, truths: list[str]) -> dict[str, float]:
         """The scores of the constant answers found on the training split."""

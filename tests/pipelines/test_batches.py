@@ -29,6 +29,7 @@ def examples(images: int, each: int = 3, symmetric: bool = True, first: int = 0)
                 targets={"answer": sentences.astype("int32")},
                 weights={"answer": np.ones(len(sentences), "float32")},
                 symmetric=np.full(len(sentences), symmetric),
+                types=(sentences % 100 > 0).astype(int),
             )
         },
     )
@@ -140,7 +141,7 @@ def test_evaluation_takes_images_of_many_few_and_no_sentences():
     starts = np.array([0, 5, 5, 9])
     part = Examples(
         "uneven", np.zeros((3, 8, 8, 3), "uint8"), {}, {}, {
-            "question": Slots(starts, group.inputs, {}, {}, group.symmetric)
+            "question": Slots(starts, group.inputs, {}, {}, group.symmetric, group.types)
         },
     )  # fmt: skip
     found = np.concatenate([x["question"][..., 0] for x in read(evaluation_batches(part, 2))])
@@ -156,8 +157,19 @@ def test_a_data_set_without_sentences_gives_empty_slots():
         {"answer": group.targets["answer"][:0]},
         {"answer": group.weights["answer"][:0]},
         group.symmetric[:0],
+        group.types[:0],
     )
     silent = Examples(part.name, part.images, part.targets, part.weights, {"question": none})
     ((x, _, weight),) = batches([silent])
     assert (x["question"] == 0).all()
     assert (weight["answer"] == 0).all()
+
+
+@pytest.mark.parametrize(("balance", "expected"), [(0.0, 1 / 20), (1.0, 1 / 2)])
+def test_rare_types_are_drawn_as_often_as_balance_says(balance, expected):
+    """Of 20 sentences an image, the first is of a type of its own; one is drawn."""
+    drawn = training_batches(
+        [examples(8, each=20)], 8, {"question": 1}, 0, 200, type_balance=balance
+    )
+    rare = np.mean([(y["answer"] % 100 == 0).mean() for _, y, _ in read(drawn)])
+    assert rare == pytest.approx(expected, abs=0.04)

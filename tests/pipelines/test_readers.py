@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines import rsvqa_lr, ucm_captions
+from pipelines import rsvqa_hr, rsvqa_lr, ucm_captions
 from pipelines.images import read_image
 from pipelines.records import DataError, Question, Record
 
@@ -161,6 +161,16 @@ def test_rsvqa_rows_are_in_image_order_and_questions_in_the_order_of_their_ids(r
         ),
     )
     assert rsvqa_lr.original_names(rsvqa, "train") == ["S2A_1.tif", ""]
+
+
+def test_the_same_reader_takes_the_file_names_of_rsvqa_hr(rsvqa):
+    low = rsvqa_lr.load(rsvqa, "train")
+    for path in rsvqa.glob("LR_split_*.json"):
+        path.rename(rsvqa / path.name.replace("LR_split", "USGS_split"))
+    high = rsvqa_hr.load(rsvqa, "train")
+    assert high.name == "rsvqa_hr"
+    assert [row.questions for row in high] == [row.questions for row in low]
+    assert high.rows[0].image == rsvqa / "Data" / "1.tif"
 
 
 def test_missing_rsvqa_says_what_to_do(tmp_path):

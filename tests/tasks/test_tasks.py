@@ -1,5 +1,6 @@
 """Every task is tested at birth: add one to TASKS and these run on it."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -46,7 +47,12 @@ def records(split: str = "train") -> Records:
     )
 
 
-fitted = pytest.mark.parametrize("each", [t.fit([records()]) for t in TASKS], ids=lambda t: t.name)
+BINS = dataclasses.replace(task("count"), ordinal=True)
+fitted = pytest.mark.parametrize(
+    "each",
+    [t.fit([records()]) for t in (*TASKS, BINS)],
+    ids=lambda t: t.name + ("_bins" if getattr(t, "ordinal", False) else ""),
+)
 
 
 @fitted
@@ -57,7 +63,7 @@ def test_encode_then_answer_is_a_round_trip(each):
     if hasattr(each, "classes"):
         output = np.eye(len(each.classes))[target]
     else:
-        output = target
+        output = 2 * target - 1 if each == BINS.fit([records()]) else target
     assert each.answer(output[known]) == [truth for truth in truths if truth is not None]
 
 
@@ -84,7 +90,7 @@ def test_what_was_fitted_survives_json(each):
 @fitted
 def test_the_loss_is_a_mean_over_labelled_rows_alone(each):
     target, weight = each.encode([truth for truth in each.truths(records())])
-    width = len(each.classes) if hasattr(each, "classes") else 1
+    width = len(each.classes) if hasattr(each, "classes") else target.shape[1]
     output = np.random.default_rng(0).normal(size=(len(target), width)).astype("float32")
     known = weight > 0
     whole = float(ops.convert_to_numpy(each.loss()(target, output, weight)))
@@ -140,3 +146,12 @@ def test_an_answer_that_is_no_number_is_named():
 def test_an_unknown_task_is_answered_with_the_nearest():
     with pytest.raises(ConfigError, match="Did you mean land_use"):
         task("landuse")
+
+
+def test_the_bins_answer_with_their_median_on_the_training_split():
+    bins = BINS.fit([records()])
+    assert bins.bin_medians[:3] == (0, 3, 12)
+    target, _ = bins.encode(["0", "7", "11", "101", "5000"])
+    assert target.sum(axis=1).tolist() == [0, 1, 2, 3, 4]
+    assert bins.answer(2 * target - 1)[:3] == ["0", "3", "12"]
+    assert bins.blind_label("40") == "12"

@@ -1,0 +1,127 @@
+"""The scoreboard: every score beside what it must beat, its interval and its number of rows."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from spatialnet_keras.scores.intervals import wilson
+
+COLUMNS = {"value": "model", "majority": "majority", "blind": "blind", "shuffled": "shuffled"}
+COUNT = "count"  # papers give the mean over questions with and without this task
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number and its floors.
+
+    Attributes:
+        data: Name of the data set.
+        split: That it was measured on.
+        task: Name of the task, or "questions" for all of them together.
+        score: Name of the score.
+        value: What the model reached.
+        majority: What the best constant answer of the training split reaches.
+        rows: Images or sentences that have a label.
+        blind: What a model of the question's words alone reaches; None where nothing is asked.
+        shuffled: What the same model reaches when it is shown the images of other rows.
+        interval: 95 % interval of an accuracy over rows; None for other scores.
+    """
+
+    data: str
+    split: str
+    task: str
+    score: str
+    value: float
+    majority: float
+    rows: int
+    blind: float | None = None
+    shuffled: float | None = None
+    interval: tuple[float, float] | None = None
+
+
+def with_interval(score: Score) -> Score:
+    """The score with Wilson's interval, if it is a share of its rows."""
+    if score.score not in ("accuracy", "overall_accuracy", "overall_accuracy_without_count"):
+        return score
+    return dataclasses.replace(score, interval=wilson(score.value, score.rows))
+
+
+def over_all_questions(scores: Sequence[Score]) -> list[Score]:
+    """Accuracy over the closed questions and counts of one split of one data set.
+
+    Papers mix four means: by question ("overall") and by type ("average"), each with and
+    without counting.
+    """
+    with_count = [s for s in scores if s.score == "accuracy" and s.blind is not None]
+    without = [s for s in with_count if s.task != COUNT]
+    found = []
+    for suffix, chosen in (("", with_count), ("_without_count", without)):
+        if len(chosen) > 1 and (not suffix or len(without) < len(with_count)):
+            rows = [score.rows for score in chosen]
+            found += [
+                _mean_of(chosen, f"overall_accuracy{suffix}", rows),
+                _mean_of(chosen, f"average_accuracy{suffix}", None),
+            ]
+    return found
+
+
+def table(scores: Sequence[Score]) -> Table:
+    """Scores of one split for the terminal: accuracies in percent, errors as they are."""
+    view = Table(
+        title=f"Scores on the {scores[0].split} split beside what they must beat",
+        caption="majority: best constant answer; blind: the question's words alone; "
+        "shuffled: this model shown other images",
+    )
+    for column in ("data", "task", "score"):
+        view.add_column(column)
+    for column in ("model", "95 %", *list(COLUMNS.values())[1:], "rows"):
+        view.add_column(column, justify="right")
+    for row in scores:
+        shown = {name: _shown(row.score, getattr(row, name)) for name in COLUMNS}
+        interval = (
+            "" if row.interval is None else "-".join(f"{100 * end:.0f}" for end in row.interval)
+        )
+        floors = [shown[name] for name in list(COLUMNS)[1:]]
+        name = row.score.replace("_", " ")
+        view.add_row(row.data, row.task, name, shown["value"], interval, *floors, f"{row.rows:,}")
+    return view
+
+
+def show(scores: Sequence[Score]) -> None:
+    """Prints the table."""
+    Console().print(table(scores))
+
+
+def to_json(scores: Sequence[Score]) -> list[dict]:
+    """For metrics.json."""
+    return [dataclasses.asdict(score) for score in scores]
+
+
+def from_json(entries: Sequence[dict]) -> list[Score]:
+    """The inverse of `to_json`."""
+    return [
+        Score(**entry | {"interval": entry["interval"] and tuple(entry["interval"])})
+        for entry in entries
+    ]
+
+
+def _mean_of(scores: Sequence[Score], name: str, weights: list[int] | None) -> Score:
+    first = scores[0]
+
+    def mean(column: str) -> float | None:
+        values = [getattr(score, column) for score in scores]
+        return None if None in values else float(np.average(values, weights=weights))
+
+    rows = sum(score.rows for score in scores)
+    columns = {column: mean(column) for column in COLUMNS}
+    return with_interval(Score(first.data, first.split, "questions", name, rows=rows, **columns))
+
+
+def _shown(score: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.1%}" if "accuracy" in score else f"{value:.2f}"

@@ -1,0 +1,85 @@
+"""Benchmarks: what they compare is the same computation; no time is asserted."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from keras import ops
+
+from benchmarks import pipeline, training
+from spatialnet_keras.config import PRESETS, override
+from spatialnet_keras.model import build_model
+from spatialnet_keras.tasks import task
+
+torch = pytest.importorskip("torch")
+
+
+def test_plain_pytorch_computes_what_the_keras_network_computes():
+    from benchmarks.plain import LandUseNetwork
+
+    config = override(PRESETS["tiny"], {"model.layers": 2})
+    land_use = replace(task("land_use"), classes=("a", "b", "c"))
+    theirs = LandUseNetwork(config.model, config.pixels, 3)
+    ours = build_model(config, (land_use,), words=1)
+    state = theirs.state_dict()
+    for path, value in torch_names(ours, config).items():
+        state[path] = torch.as_tensor(np.ascontiguousarray(value))
+    theirs.load_state_dict(state)
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
+    with torch.no_grad():
+        expected = theirs(torch.as_tensor(images)).numpy()
+    logits = ops.convert_to_numpy(ours({"image": images})["land_use"])
+    np.testing.assert_allclose(logits, expected, atol=1e-4)
+
+
+def torch_names(model, config) -> dict[str, np.ndarray]:
+    """The network's weights under the names and in the layouts of the plain one."""
+    encoder, head = model.get_layer("image_encoder"), model.get_layer("land_use")
+    width = config.model.width
+
+    def norm(layer, name):
+        gamma, beta = encoder.get_layer(layer).get_weights()
+        return {f"{name}.weight": gamma, f"{name}.bias": beta}
+
+    def linear(kernel, bias, name):
+        return {f"{name}.weight": kernel.T, f"{name}.bias": bias}
+
+    kernel, bias = encoder.get_layer("patch_embedding").get_weights()
+    found = {"patches.weight": kernel.transpose(3, 2, 0, 1), "patches.bias": bias}
+    (found["positions"],) = encoder.get_layer("patch_positions").get_weights()
+    for block in range(config.model.layers):
+        ours, theirs = f"block_{block + 1}", f"blocks.{block}"
+        query, qb, key, kb, value, vb, out, ob = encoder.get_layer(
+            f"{ours}_attention"
+        ).get_weights()
+        joint = np.concatenate([each.reshape(width, width) for each in (query, key, value)], 1)
+        found |= linear(
+            joint,
+            np.concatenate([b.reshape(-1) for b in (qb, kb, vb)]),
+            f"{theirs}.query_key_value",
+        )
+        found |= linear(out.reshape(width, width), ob, f"{theirs}.out")
+        found |= norm(f"{ours}_1_norm", f"{theirs}.norm_1")
+        found |= norm(f"{ours}_3_norm", f"{theirs}.norm_2")
+        for place, layer in ((0, "mlp_1"), (2, "mlp_2")):
+            weights = encoder.get_layer(f"{ours}_{layer}").get_weights()
+            found |= linear(*weights, f"{theirs}.mlp.{place}")
+    return found | norm("last_norm", "norm") | linear(*head.get_weights(), "head")
+
+
+def test_the_training_benchmark_prints_a_ratio(capsys, monkeypatch):
+    monkeypatch.setattr(training, "TURNS", 1)
+    training.main(["--steps", "1", "--batch-size", "2"])
+    assert "plain PyTorch" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("flags", [["--images", "3"], ["--data", "ucm_captions"]])
+def test_the_pipeline_benchmark_refuses_bad_input(flags, exit_code, capsys):
+    assert exit_code(pipeline.main, *flags) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("flags", [["--steps", "0"], ["--preset", "tinny"], ["--batch-size", "0"]])
+def test_the_training_benchmark_refuses_bad_input(flags, exit_code, capsys):
+    assert exit_code(training.main, *flags) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1

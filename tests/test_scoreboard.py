@@ -1,0 +1,54 @@
+import pytest
+
+from spatialnet_keras.scoreboard import (
+    Score,
+    from_json,
+    over_all_questions,
+    table,
+    to_json,
+    with_interval,
+)
+
+
+def accuracy(task: str, value: float, rows: int, blind: float | None = 0.5) -> Score:
+    return Score("rsvqa_lr", "test", task, "accuracy", value, 0.4, rows, blind, 0.6)
+
+
+SCORES = [
+    accuracy("land_use", 1.0, 500, blind=None),
+    accuracy("presence", 0.9, 100),
+    accuracy("comparison", 0.8, 300),
+    accuracy("count", 0.5, 200),
+]
+
+
+def test_means_over_questions_with_and_without_counting():
+    means = {score.score: score for score in over_all_questions(SCORES)}
+    assert means["overall_accuracy"].value == pytest.approx((90 + 240 + 100) / 600)
+    assert means["average_accuracy"].value == pytest.approx(2.2 / 3)
+    assert means["overall_accuracy_without_count"].value == pytest.approx(330 / 400)
+    assert means["average_accuracy_without_count"].value == pytest.approx(0.85)
+    assert means["overall_accuracy"].rows == 600
+    assert means["overall_accuracy"].majority == pytest.approx(0.4)
+    assert means["overall_accuracy"].shuffled == pytest.approx(0.6)
+
+
+def test_one_type_of_question_has_no_mean():
+    assert over_all_questions(SCORES[:2]) == []
+
+
+def test_only_shares_of_rows_have_an_interval():
+    low, high = with_interval(SCORES[1]).interval
+    assert low < 0.9 < high
+    mean_error = Score("x", "test", "count", "mae", 3.0, 4.0, 10)
+    assert with_interval(mean_error).interval is None
+
+
+def test_scores_survive_json():
+    scores = [with_interval(score) for score in SCORES]
+    assert from_json(to_json(scores)) == scores
+
+
+def test_a_score_is_never_shown_without_its_floor():
+    columns = [column.header for column in table(SCORES).columns]
+    assert columns[3:] == ["model", "95 %", "majority", "blind", "shuffled", "rows"]
