@@ -63,7 +63,7 @@ def measure(questions: int) -> Growth:
     examples = encode(records, images, tasks, vocabulary, PRESETS["paper"])
     encoding = _mebibytes("VmHWM") - read
     group = examples.slots["question"]
-    arrays = [group.starts, group.symmetric]
+    arrays = [group.starts, group.symmetric, group.types]
     arrays += [
         each for part in (group.inputs, group.targets, group.weights) for each in part.values()
     ]

@@ -13,6 +13,7 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from pipelines.batches import Examples
 from spatialnet_keras.checkpoints import save_state
+from spatialnet_keras.config import ConfigError
 from spatialnet_keras.data import Part
 from spatialnet_keras.evaluate import Outputs, predict
 from spatialnet_keras.plots import answer_sheet
@@ -44,6 +45,11 @@ class Epoch(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """In this order: a kill between two of these leaves nothing that misleads a resume."""
         seconds = time.perf_counter() - self.started
+        if not np.isfinite(logs["loss"]):
+            raise ConfigError(
+                f"The loss is {logs['loss']} after epoch {epoch + 1}: training fell apart. "
+                f"Choose a lower --train.learning_rate or --train.dtype float32."
+            )
         with averaged_weights(self.model):
             self.outputs = [
                 predict(self.model, examples, self.run.tasks, self.run.config)

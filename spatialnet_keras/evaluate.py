@@ -107,22 +107,24 @@ def scores(
     return found + over_all_questions(found)
 
 
-def evaluate(run: Run, split: str, skip_bad: bool = False) -> list[Score]:
-    """Scores the best epoch of a run on a split of each of its data sets.
+def evaluate(run: Run, splits: Sequence[str], skip_bad: bool = False) -> list[Score]:
+    """Scores the best epoch of a run on splits of each of its data sets.
 
     Raises:
-        DataError: If the data or the run cannot be read, or nothing there has a label.
+        DataError: If the data or the run cannot be read, or nothing in a split has a label.
     """
-    model, found, blind = run.model(), [], blind_models(run)
-    for part in data.read(run.config, split, skip_bad):
-        examples = part.encode(run.tasks, run.vocabulary, run.config)
-        outputs = predict(model, examples, run.tasks, run.config)
-        shuffled = {}
-        if any(part.records.rows[row].questions for row in range(len(part.records))):
-            shuffled = predict_on_other_images(model, examples, run.tasks, run.config)
-        found += scores(part.records, run.tasks, outputs, shuffled, blind)
-    if not found:
-        raise DataError(f"The {split} split has no label for a task of {run.path}.")
+    model, blind, found = run.model(), blind_models(run), []
+    for split in splits:
+        before = len(found)
+        for part in data.read(run.config, split, skip_bad):
+            examples = part.encode(run.tasks, run.vocabulary, run.config)
+            outputs = predict(model, examples, run.tasks, run.config)
+            shuffled = {}
+            if any(row.questions for row in part.records):
+                shuffled = predict_on_other_images(model, examples, run.tasks, run.config)
+            found += scores(part.records, run.tasks, outputs, shuffled, blind)
+        if len(found) == before:
+            raise DataError(f"The {split} split has no label for a task of {run.path}.")
     return found
 
 
@@ -169,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if flags.data:
         folders = tuple(named_folder(each) for each in flags.data)
         run = dataclasses.replace(run, config=dataclasses.replace(run.config, data=folders))
-    found = evaluate(run, flags.split, flags.skip_bad_images)
+    found = evaluate(run, [flags.split], flags.skip_bad_images)
     if flags.json:
         print(json.dumps(to_json(found), indent=2))
         return

@@ -1,16 +1,28 @@
 """The scoreboard: every score beside what it must beat, its interval and its number of rows."""
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from spatialnet_keras.scores.intervals import wilson
 
 COLUMNS = {"value": "model", "majority": "majority", "blind": "blind", "shuffled": "shuffled"}
+ALL = "questions"
+LABELS = {
+    (False, "average_accuracy"): "by class",
+    (False, "mae"): "MAE",
+    (False, "rmse"): "RMSE",
+    (True, "overall_accuracy"): "overall (OA)",
+    (True, "average_accuracy"): "by type (AA)",
+    (True, "overall_accuracy_without_count"): "OA, no count",
+    (True, "average_accuracy_without_count"): "AA, no count",
+}
 COUNT = "count"  # papers give the mean over questions with and without this task
 
 
@@ -70,30 +82,36 @@ def over_all_questions(scores: Sequence[Score]) -> list[Score]:
 
 
 def table(scores: Sequence[Score]) -> Table:
-    """Scores of one split for the terminal: accuracies in percent, errors as they are."""
+    """Scores of one split of one data set for the terminal: accuracies in percent."""
     view = Table(
-        title=f"Scores on the {scores[0].split} split beside what they must beat",
-        caption="majority: best constant answer; blind: the question's words alone; "
-        "shuffled: this model shown other images",
+        title=f"{scores[0].data}, {scores[0].split} split: scores beside what they must beat",
+        caption="majority: best constant answer; blind: the question's words alone;\n"
+        "shuffled: this model shown other images; 95 %: Wilson's interval",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
     )
-    for column in ("data", "task", "score"):
+    for column in ("task", "score"):
         view.add_column(column)
     for column in ("model", "95 %", *list(COLUMNS.values())[1:], "rows"):
         view.add_column(column, justify="right")
+    task = None
     for row in scores:
+        if task not in (None, row.task):
+            view.add_section()
         shown = {name: _shown(row.score, getattr(row, name)) for name in COLUMNS}
-        interval = (
-            "" if row.interval is None else "-".join(f"{100 * end:.0f}" for end in row.interval)
-        )
+        interval = "-".join(f"{100 * end:.0f}" for end in row.interval or ())
         floors = [shown[name] for name in list(COLUMNS)[1:]]
-        name = row.score.replace("_", " ")
-        view.add_row(row.data, row.task, name, shown["value"], interval, *floors, f"{row.rows:,}")
+        name = "" if row.task == task else row.task
+        label = LABELS.get((row.task == ALL, row.score), row.score)
+        view.add_row(name, label, shown["value"], interval, *floors, f"{row.rows:,}")
+        task = row.task
     return view
 
 
 def show(scores: Sequence[Score]) -> None:
-    """Prints the table."""
-    Console().print(table(scores))
+    """Prints a table for each split of each data set."""
+    for _, of_one in itertools.groupby(scores, key=lambda score: (score.data, score.split)):
+        Console().print(table(list(of_one)))
 
 
 def to_json(scores: Sequence[Score]) -> list[dict]:
@@ -118,7 +136,7 @@ def _mean_of(scores: Sequence[Score], name: str, weights: list[int] | None) -> S
 
     rows = sum(score.rows for score in scores)
     columns = {column: mean(column) for column in COLUMNS}
-    return with_interval(Score(first.data, first.split, "questions", name, rows=rows, **columns))
+    return with_interval(Score(first.data, first.split, ALL, name, rows=rows, **columns))
 
 
 def _shown(score: str, value: float | None) -> str:

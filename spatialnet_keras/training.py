@@ -209,5 +209,5 @@ def _batches(examples: list[Examples], config: Config, first_epoch: int):
 
 
 def _evaluate(run: Run, skip_bad: bool) -> None:
-    found = [score for split in ("val", "test") for score in evaluate(run, split, skip_bad)]
+    found = evaluate(run, ("val", "test"), skip_bad)
     run.record(scores=to_json(found), machine=f"{platform.machine()}, {keras.config.backend()}")

@@ -1,9 +1,12 @@
+import dataclasses
+
 import pytest
 
 from spatialnet_keras.scoreboard import (
     Score,
     from_json,
     over_all_questions,
+    show,
     table,
     to_json,
     with_interval,
@@ -51,4 +54,14 @@ def test_scores_survive_json():
 
 def test_a_score_is_never_shown_without_its_floor():
     columns = [column.header for column in table(SCORES).columns]
-    assert columns[3:] == ["model", "95 %", "majority", "blind", "shuffled", "rows"]
+    assert columns[2:] == ["model", "95 %", "majority", "blind", "shuffled", "rows"]
+
+
+def test_the_table_fits_a_terminal_of_eighty_columns(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    scores = [dataclasses.replace(with_interval(s), rows=57_223) for s in SCORES]
+    show(scores + over_all_questions(scores))
+    printed = capsys.readouterr().out
+    assert "…" not in printed
+    for words in ("AA, no count", "57,223", "shuffled", "rsvqa_lr, test split"):
+        assert words in printed

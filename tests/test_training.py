@@ -199,6 +199,12 @@ def test_a_run_trains_records_and_is_reopened(city, tmp_path):
     assert (made.path / "metrics.json").read_text() == before
 
 
+def test_training_that_falls_apart_says_so(city, tmp_path):
+    wild = config(city, train__learning_rate=1e30, train__clip_norm=0.0, train__warmup=0.0)
+    with pytest.raises(ConfigError, match=r"lower --train\.learning_rate"):
+        training.train(wild, tmp_path / "run", verbose=0)
+
+
 def test_another_configuration_does_not_overwrite_a_run(city, parts, tmp_path):
     training.prepare(config(city), tmp_path / "run", parts).start()
     with pytest.raises(ConfigError, match=r"train.learning_rate \(0.002, now 0.1\)"):
