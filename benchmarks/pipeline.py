@@ -8,9 +8,8 @@ Without --data it draws a city into a temporary folder. Nothing stays behind.
 import os
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from spatialnet_keras.config import PRESETS, ConfigError, named_folder
 PROGRAM = "python -m benchmarks.pipeline"
 BATCH = 32  # images (paper, IV)
 TURNS = 5  # the best one counts
-BATCHES = 100  # a turn; where files are decoded, a tenth
+SECONDS = 1.0  # of a turn
 
 _AS_STORED = Augmentation()
 _SMALL = PRESETS["small"].train
@@ -67,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"{case.name}, {case.stored} -> {case.size} pixels": _rate(_stored(records, case))
             for case in _cases(records, flags.size)
         }
-        decoded = _rate(_decoded(records, flags.size), BATCHES // 10)
+        decoded = _rate(_decoded(records, flags.size))
     rates[f"every file decoded each time, {flags.size} pixels"] = decoded
     _show_rates(f"Input pipeline, {len(records)} images of {records.name}", rates, watch)
     if memory.can_measure():
@@ -152,16 +151,18 @@ def _decoded(records: Records, size: int) -> Iterable[Any]:
     )
 
 
-def _rate(batches: Iterable[Any], count: int = BATCHES) -> float:
-    """Images a second, the best of some turns; the first batches, read ahead, do not count."""
+def _rate(batches: Iterable[Any]) -> float:
+    """Images a second, the best of some turns; the first, with batches read ahead, is left out."""
     iterator = iter(batches)
-    best = float("inf")
-    for turn in range(TURNS + 1):
-        started = time.perf_counter()
-        for _ in islice(iterator, count):
-            pass
-        best = min(best, time.perf_counter() - started) if turn else best
-    return count * BATCH / best
+    return max([_turn(iterator) for _ in range(TURNS + 1)][1:])
+
+
+def _turn(iterator: Iterator[Any]) -> float:
+    started, count = time.perf_counter(), 0
+    while time.perf_counter() - started < SECONDS:
+        next(iterator)
+        count += 1
+    return count * BATCH / (time.perf_counter() - started)
 
 
 def _show_rates(what: str, rates: dict[str, float], watch: Watch) -> None:

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     watch = Watch()
     flags = _parser().parse_args(arguments)
     config = _config(preset(flags.preset), flags.batch_size, flags.dtype)
-    steps = STEPS[flags.preset] if flags.steps is None else flags.steps
+    steps = STEPS.get(flags.preset, 8) if flags.steps is None else flags.steps
     if steps < 1:
         raise ConfigError(f"--steps must be at least 1. Received: {steps}.")
     # two frameworks in one process must share an accelerator

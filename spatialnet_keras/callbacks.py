@@ -38,9 +38,17 @@ class Epoch(keras.callbacks.Callback):
         self.history = history
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Seeds what draws from a global generator (torch's dropout), by the epoch."""
+        """Starts the clock."""
         self.started = time.perf_counter()
-        keras.utils.set_random_seed(self.run.config.train.seed + epoch)
+        self.seed = self.run.config.train.seed + 1_000_003 * epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Seeds torch's dropout, which draws from a global generator, by epoch and step.
+
+        Once an epoch would not do: the first epoch of a `fit` draws more than the others.
+        """
+        if keras.config.backend() == "torch":
+            keras.utils.set_random_seed((self.seed + batch) % 2**32)
 
     def on_epoch_end(self, epoch, logs=None):
         """In this order: a kill between two of these leaves nothing that misleads a resume."""
@@ -136,10 +144,20 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
     if not optimizer.use_ema:
         yield
         return
-    own = [np.array(ops.convert_to_numpy(each)) for each in model.trainable_variables]
+    own = _copies(model)
     optimizer.finalize_variable_values(model.trainable_variables)
+    # JAX would share the mean's own buffers, and prediction gives its buffers away
+    _assign(model, _copies(model))
     yield
-    for variable, value in zip(model.trainable_variables, own, strict=True):
+    _assign(model, own)
+
+
+def _copies(model: keras.Model) -> list[np.ndarray]:
+    return [np.array(ops.convert_to_numpy(each)) for each in model.trainable_variables]
+
+
+def _assign(model: keras.Model, values: list[np.ndarray]) -> None:
+    for variable, value in zip(model.trainable_variables, values, strict=True):
         variable.assign(value)
 
 

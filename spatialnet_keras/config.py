@@ -245,7 +245,12 @@ PRESETS = {
             question_words=18,
         ),
         train=TrainConfig(
-            epochs=12, learning_rate=2e-3, weight_decay=0.01, l2=0.0, questions_per_image=8
+            batch_size=16,
+            epochs=10,
+            learning_rate=1.5e-3,
+            weight_decay=0.01,
+            l2=0.0,
+            questions_per_image=8,
         ),
     ),
 }
