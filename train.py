@@ -16,8 +16,11 @@ from spatialnet_keras.config import (
     PRESETS,
     Config,
     ConfigError,
+    DecodeConfig,
     ModelConfig,
     TrainConfig,
+    add_flags,
+    given,
     named_folder,
     override,
     preset,
@@ -69,16 +72,9 @@ def parser() -> commands.Parser:
     parser.add_argument("--seed", type=int, help="short for --train.seed")
     parser.add_argument("--init", metavar="RUN", help="start from the weights of another run")
     parser.add_argument("--skip-bad-images", action="store_true", help="go on without them")
-    for name, section in (("model", ModelConfig), ("train", TrainConfig)):
-        group = parser.add_argument_group(f"{name} (defaults are the paper's; presets differ)")
-        for field in dataclasses.fields(section):
-            group.add_argument(
-                f"--{name}.{field.name}",
-                type=_boolean if field.type is bool else field.type,
-                choices=field.metadata["choices"] or None,
-                metavar=None if field.metadata["choices"] else field.type.__name__.upper(),
-                help=f"{field.metadata['about']} ({field.default})",
-            )
+    sections = {"model": ModelConfig, "train": TrainConfig, "decode": DecodeConfig}
+    for name, section in sections.items():
+        add_flags(parser, name, section, "defaults are the paper's; presets differ")
     return parser
 
 
@@ -88,9 +84,8 @@ def configuration(flags: Namespace) -> Config:
     Raises:
         ConfigError: For values that cannot work.
     """
-    given = {name: value for name, value in vars(flags).items() if value is not None}
-    changes = {name: value for name, value in given.items() if "." in name}
-    changes |= {f"train.{name}": given[name] for name in ("epochs", "seed") if name in given}
+    short = {f"train.{name}": getattr(flags, name) for name in ("epochs", "seed")}
+    changes = given(flags) | {name: value for name, value in short.items() if value is not None}
     config = override(preset(flags.preset), changes)
     folders = [f"synthetic={CITY}" if each == "synthetic" else each for each in flags.data]
     data = tuple(named_folder(each) for each in folders or [f"synthetic={CITY}"])
@@ -118,12 +113,6 @@ def _named_weight(text: str) -> tuple[str, float]:
         return name, float(weight or 1)
     except ValueError:
         raise ConfigError(f"--tasks needs NAME=LAMBDA,... Received: {text!r}.") from None
-
-
-def _boolean(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise ValueError(text)
-    return text.lower() == "true"
 
 
 if __name__ == "__main__":

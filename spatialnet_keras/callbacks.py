@@ -1,6 +1,7 @@
 """Callbacks of `model.fit`: what happens after each epoch."""
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Iterator
 
@@ -13,9 +14,10 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from pipelines.batches import Examples
 from spatialnet_keras.checkpoints import save_state
-from spatialnet_keras.config import ConfigError
+from spatialnet_keras.config import ConfigError, DecodeConfig
 from spatialnet_keras.data import Part
-from spatialnet_keras.evaluate import Outputs, predict
+from spatialnet_keras.inference import Outputs, predict
+from spatialnet_keras.model import answering_model
 from spatialnet_keras.plots import answer_sheet
 from spatialnet_keras.run import Run
 
@@ -36,6 +38,12 @@ class Epoch(keras.callbacks.Callback):
         self.run = run
         self.validation = validation
         self.history = history
+        # a memory of training captions belongs to a finished network, so epochs do without
+        self.config = dataclasses.replace(run.config, decode=DecodeConfig())
+
+    def on_train_begin(self, logs=None):
+        """Connects the network's layers to answer."""
+        self.answering = answering_model(self.model, self.config, self.run.tasks)
 
     def on_epoch_begin(self, epoch, logs=None):
         """Starts the clock."""
@@ -60,7 +68,7 @@ class Epoch(keras.callbacks.Callback):
             )
         with averaged_weights(self.model):
             self.outputs = [
-                predict(self.model, examples, self.run.tasks, self.run.config)
+                predict(self.answering, examples, self.run.tasks, self.config)
                 for _, examples in self.validation
             ]
             logs.update(validation_logs(self.run, self.validation, self.outputs))
@@ -165,8 +173,8 @@ def validation_logs(run: Run, parts: list[tuple[Part, Examples]], outputs: list[
     """Losses and scores over all validation rows, of all data sets together.
 
     Returns:
-        `val_loss` (without lambda_reg |W|^2), `val_{task}_loss`, `val_{task}_{score}`, and
-        `val_score`: the mean over the tasks of each one's main score.
+        `val_loss` (without captions and lambda_reg |W|^2), `val_{task}_loss`, `val_{task}_{score}`,
+        and `val_score`: the mean over the tasks of each one's main score.
     """
     logs, main = {"val_loss": 0.0}, []
     for task in run.tasks:
@@ -176,12 +184,13 @@ def validation_logs(run: Run, parts: list[tuple[Part, Examples]], outputs: list[
         if not known.any():
             continue
         labels = [truth for truth in truths if truth is not None]
-        target, weight = task.encode(labels)
-        loss = float(ops.convert_to_numpy(task.loss()(target, output[known], weight)))
         reached = task.score(task.answer(output[known]), labels)
-        logs |= {f"val_{task.name}_loss": loss}
         logs |= {f"val_{task.name}_{name}": value for name, value in reached.items()}
-        logs["val_loss"] += dict(run.config.tasks)[task.name] * loss
+        if task.unit != "caption":  # its output here is what it wrote, which has no loss
+            target, weight = task.encode(labels)
+            loss = float(ops.convert_to_numpy(task.loss()(target, output[known], weight)))
+            logs |= {f"val_{task.name}_loss": loss}
+            logs["val_loss"] += dict(run.config.tasks)[task.name] * loss
         if task.headline:
             main.append(reached[task.scores[0]])
     return logs | {"val_score": float(np.mean(main)) if main else -logs["val_loss"]}

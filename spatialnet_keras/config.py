@@ -5,6 +5,7 @@
 
 import dataclasses
 import json
+from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,6 +66,13 @@ class ModelConfig:
         32, "words of a question that are read (the longest of RSVQA-LR has 24)"
     )
 
+    caption_layers: int = setting(2, "blocks of the caption decoder (not in the paper)")
+    caption_words: int = setting(
+        32, "L, words of a caption that are read or written, its start included (UCM: 24)"
+    )
+    caption_dropout: float = setting(0.1, "rate within the caption decoder (not in the paper)")
+    tied_embeddings: bool = setting(True, "one table for the caption words read and written")
+
     def __post_init__(self):
         _check_fields(self)
         for each in dataclasses.fields(self):
@@ -83,7 +91,7 @@ class ModelConfig:
             )
         if self.positions == "sine" and self.width % 4:
             raise ConfigError(f"Sine positions need width % 4 == 0. Received: width={self.width}.")
-        for name in ("dropout", "stochastic_depth", "token_dropout"):
+        for name in ("dropout", "stochastic_depth", "token_dropout", "caption_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be in [0, 1). Received: {getattr(self, name)}.")
 
@@ -117,6 +125,7 @@ class TrainConfig:
     jitter: float = setting(0.0, "largest change of brightness, contrast, saturation; 0: none")
     gain: float = setting(0.0, "largest change of each band by itself; 0: none")
     questions_per_image: int = setting(16, "G, questions drawn for an image each epoch")
+    captions_per_image: int = setting(5, "C, captions drawn for an image each epoch")
     type_balance: float = setting(
         0.0, "0 draws questions as they come, 1 each type of an image's equally often"
     )
@@ -130,7 +139,7 @@ class TrainConfig:
 
     def __post_init__(self):
         _check_fields(self)
-        for name in ("batch_size", "epochs", "questions_per_image"):
+        for name in ("batch_size", "epochs", "questions_per_image", "captions_per_image"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1. Received: {getattr(self, name)}.")
         if not self.learning_rate > 0:
@@ -143,6 +152,32 @@ class TrainConfig:
         for name in ("warmup", "ema", "label_smoothing", "jitter", "gain"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be in [0, 1). Received: {getattr(self, name)}.")
+
+
+@dataclass(frozen=True)
+class DecodeConfig:
+    """How a caption is written (not in the paper)."""
+
+    beams: int = setting(1, "W, captions followed at once; 1: greedy")
+    length_penalty: float = setting(0.7, "power of the words in a caption's score; 0 likes short")
+    consensus: bool = setting(
+        False, "take the candidate of the highest expected CIDEr against the others"
+    )
+    neighbours: int = setting(
+        0, "nearest training tiles whose captions are candidates, too; needs consensus"
+    )
+
+    def __post_init__(self):
+        _check_fields(self)
+        if self.beams < 1:
+            raise ConfigError(f"beams must be at least 1. Received: {self.beams}.")
+        for name in ("length_penalty", "neighbours"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"{name} must not be negative. Received: {getattr(self, name)}.")
+        if self.neighbours and not self.consensus:
+            raise ConfigError(
+                f"neighbours need consensus true. Received: neighbours={self.neighbours}."
+            )
 
 
 @dataclass(frozen=True)
@@ -170,6 +205,7 @@ class Config:
         preset: The name the run started from.
         model: The network.
         train: The training.
+        decode: The writing of captions.
         data: (name, folder) of each data set.
         tasks: (name, lambda_t) as asked for; empty: every task that the data have labels for.
         pixels: Measured on the training split.
@@ -178,6 +214,7 @@ class Config:
     preset: str = "paper"
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
+    decode: DecodeConfig = DecodeConfig()
     data: tuple[tuple[str, str], ...] = ()
     tasks: tuple[tuple[str, float], ...] = ()
     pixels: Pixels = Pixels()
@@ -194,6 +231,7 @@ class Config:
             preset=raw["preset"],
             model=ModelConfig(**raw["model"]),
             train=TrainConfig(**raw["train"]),
+            decode=DecodeConfig(**raw["decode"]),
             data=tuple((name, root) for name, root in raw["data"]),
             tasks=tuple((name, weight) for name, weight in raw["tasks"]),
             pixels=Pixels(
@@ -276,9 +314,34 @@ def override(config: Config, values: dict[str, Any]) -> Config:
     return config
 
 
+def add_flags(parser: ArgumentParser, name: str, section: type, about: str) -> None:
+    """Adds a flag for each field of a section: `--model.width INT`."""
+    group = parser.add_argument_group(f"{name} ({about})")
+    for each in dataclasses.fields(section):
+        choices = each.metadata["choices"] or None
+        group.add_argument(
+            f"--{name}.{each.name}",
+            type=_boolean if each.type is bool else each.type,
+            choices=choices,
+            metavar=None if choices else each.type.__name__.upper(),
+            help=f"{each.metadata['about']} ({each.default})",
+        )
+
+
+def given(flags: Namespace) -> dict[str, Any]:
+    """The flags of `add_flags` that were on the command line, for `override`."""
+    return {name: value for name, value in vars(flags).items() if "." in name and value is not None}
+
+
 def named_folder(text: str) -> tuple[str, str]:
     """The "NAME=DIR" of a `--data` flag -> (name, folder)."""
     name, _, root = text.partition("=")
     if not root:
         raise ConfigError(f"--data needs NAME=DIR. Received: {text!r}.")
     return name, root
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(text)
+    return text.lower() == "true"

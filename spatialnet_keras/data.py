@@ -28,20 +28,19 @@ class Part:
         return encode(self.records, self.images, tasks, vocabulary, config)
 
 
-def read(config: Config, split: str, skip_bad: bool = False) -> list[Part]:
+def read(config: Config, split: str, skip_bad: bool = False, to_crop: bool = False) -> list[Part]:
     """Reads a split of every data set of a run.
 
     Args:
         config: Names the data sets and the size of the images.
         split: "train", "val" or "test".
         skip_bad: Whether to go on without images that cannot be read.
+        to_crop: Whether to read twice as many pixels a side, so that a crop still has some to show.
 
     Raises:
         DataError: If there is nothing in the split, or an image cannot be read.
     """
-    size = config.model.image_size
-    if split == "train" and config.train.crop < 1:
-        size *= 2  # so that a crop still has pixels to show
+    size = config.model.image_size * (2 if to_crop else 1)
     parts = []
     for records, (_, root) in zip(read_records(config, split), config.data, strict=True):
         kept, images = stored_images(records, size, skip_bad=skip_bad)

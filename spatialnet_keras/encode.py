@@ -4,16 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipelines.batches import Examples, Slots
+from pipelines.batches import Arrays, Examples, Slots
 from pipelines.records import ALL_SYMMETRIES, Records, symmetries
 from spatialnet_keras.config import Config
 from spatialnet_keras.tasks import Task
 from spatialnet_keras.text import Vocabulary
 
 
-def sentences(records: Records) -> list[str]:
-    """Everything that is said in the records: what a vocabulary is fitted on."""
-    return [text for row in records for text in (*(q.text for q in row.questions), *row.captions)]
+def questions(records: Records) -> list[str]:
+    """Every question of the records: what a vocabulary is fitted on (captions have their own)."""
+    return [question.text for row in records for question in row.questions]
 
 
 def encode(
@@ -37,25 +37,49 @@ def encode(
         that a task needs, also where this data set has none of them.
     """
     targets, weights = _labels(records, tasks, "image")
-    slots = {}
-    if any(task.unit == "question" for task in tasks):
-        questions = [question for row in records for question in row.questions]
-        texts = [question.text for question in questions]
-        _, types = np.unique([question.type for question in questions], return_inverse=True)
-        question_targets, question_weights = _labels(records, tasks, "question")
-        slots["question"] = Slots(
-            starts=np.cumsum([0, *(len(row.questions) for row in records)]),
-            inputs={"question": vocabulary.encode(texts, config.model.question_words)},
-            targets=question_targets,
-            weights=question_weights,
-            symmetric=np.array([symmetries(text) == ALL_SYMMETRIES for text in texts], bool),
-            types=types,
+    units, slots = {task.unit for task in tasks}, {}
+    if "question" in units:
+        asked = [question for row in records for question in row.questions]
+        texts = questions(records)
+        slots["question"] = _slots(
+            [len(row.questions) for row in records],
+            texts,
+            {"question": vocabulary.encode(texts, config.model.question_words)},
+            _labels(records, tasks, "question"),
+            np.unique([question.type for question in asked], return_inverse=True)[1],
+        )
+    if "caption" in units:
+        (task,) = (each for each in tasks if each.unit == "caption")
+        texts = task.labels(records)
+        slots["caption"] = _slots(
+            [len(row.captions) for row in records],
+            texts,
+            {"caption_in": task.inputs(texts)},
+            _labels(records, tasks, "caption"),
+            np.zeros(len(texts), int),
         )
     return Examples(records.name, images, targets, weights, slots)
 
 
-def _labels(records: Records, tasks: Sequence[Task], unit: str):
-    encoded = {task.name: task.encode(task.truths(records)) for task in tasks if task.unit == unit}
+def _slots(
+    counts: list[int],
+    texts: list[str],
+    inputs: Arrays,
+    labels: tuple[Arrays, Arrays],
+    types: np.ndarray,
+) -> Slots:
+    return Slots(
+        starts=np.cumsum([0, *counts]),
+        inputs=inputs,
+        targets=labels[0],
+        weights=labels[1],
+        symmetric=np.array([symmetries(text) == ALL_SYMMETRIES for text in texts], bool),
+        types=types,
+    )
+
+
+def _labels(records: Records, tasks: Sequence[Task], unit: str) -> tuple[Arrays, Arrays]:
+    encoded = {task.name: task.encode(task.labels(records)) for task in tasks if task.unit == unit}
     return (
         {name: target for name, (target, _) in encoded.items()},
         {name: weight for name, (_, weight) in encoded.items()},

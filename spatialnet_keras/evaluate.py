@@ -7,17 +7,24 @@ import dataclasses
 import json
 from collections.abc import Sequence
 
-import keras
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from pipelines import commands
-from pipelines.batches import Examples, evaluation_batches, unpad
 from pipelines.records import SPLITS, DataError, Records, unknown
 from spatialnet_keras import data
-from spatialnet_keras.config import Config, ConfigError, named_folder
+from spatialnet_keras.config import (
+    ConfigError,
+    DecodeConfig,
+    add_flags,
+    given,
+    named_folder,
+    override,
+)
 from spatialnet_keras.details import by_subject, confusion_table, count_confusion, subject_table
+from spatialnet_keras.floors import blind_models, labelled, template_model
+from spatialnet_keras.inference import Outputs, memory_of, predict, predict_on_other_images
 from spatialnet_keras.run import Run
 from spatialnet_keras.scoreboard import (
     COUNT,
@@ -28,52 +35,8 @@ from spatialnet_keras.scoreboard import (
     with_interval,
 )
 from spatialnet_keras.scores.blind import BlindModel
+from spatialnet_keras.scores.template import TemplateModel
 from spatialnet_keras.tasks import Task
-
-Outputs = dict[str, np.ndarray]
-
-
-def predict(
-    model: keras.Model, examples: Examples, tasks: Sequence[Task], config: Config
-) -> Outputs:
-    """Outputs of every task: [n, ...] for images, [m, ...] for sentences, in records' order."""
-    most = max([1, *(slots.most for slots in examples.slots.values())])
-    # an image with its hundred questions takes the room of several images with a few
-    room = config.train.batch_size * max(16, config.train.questions_per_image)
-    batch_size = int(np.clip(room // most, 1, config.train.batch_size))
-    outputs = model.predict(evaluation_batches(examples, batch_size), verbose=0)
-    return {task.name: unpad(examples, task.unit, outputs[task.name]) for task in tasks}
-
-
-def predict_on_other_images(
-    model: keras.Model, examples: Examples, tasks: Sequence[Task], config: Config
-) -> Outputs:
-    """The same, with each image taken from another row: what is left does not come from it."""
-    order = np.random.default_rng(0).permutation(len(examples))
-    other = np.empty_like(order)
-    other[order] = np.roll(order, 1)  # one cycle through all rows: none keeps its own
-    shuffled = dataclasses.replace(examples, images=examples.images[other])
-    return predict(model, shuffled, tasks, config)
-
-
-def blind_models(run: Run) -> dict[str, BlindModel]:
-    """For each question task, a model of the words alone, fitted on the training split."""
-    asked: dict[str, list[tuple[str, str]]] = {}
-    for records in data.read_records(run.config, "train"):
-        for task in run.tasks:
-            if task.unit == "question":
-                asked.setdefault(task.name, []).extend(
-                    (question, task.blind_label(truth))
-                    for question, truth in labelled(task, records)
-                )
-    return {name: BlindModel(*zip(*pairs, strict=True)) for name, pairs in asked.items()}
-
-
-def labelled(task: Task, records: Records) -> list[tuple[str, str]]:
-    """(question, truth) of the questions that have a label for a task."""
-    questions = [question.text for row in records for question in row.questions]
-    pairs = zip(questions, task.truths(records), strict=True)
-    return [(question, truth) for question, truth in pairs if truth is not None]
 
 
 def scores(
@@ -82,6 +45,7 @@ def scores(
     outputs: Outputs,
     shuffled: Outputs,
     blind: dict[str, BlindModel],
+    template: TemplateModel | None = None,
 ) -> list[Score]:
     """Scores one split of one data set; a task without labels there has none."""
     found = []
@@ -93,18 +57,30 @@ def scores(
             continue
         reached = task.score(task.answer(outputs[task.name][known]), labels)
         majority = task.floor(labels)
-        without_image, without_eyes = {}, {}
-        if task.name in blind and task.headline:
+        without_image, without_eyes, by_template = {}, {}, {}
+        if task.unit != "image" and task.headline:
             without_image = task.score(task.answer(shuffled[task.name][known]), labels)
+        if task.name in blind and task.headline:
             questions = [question for question, _ in labelled(task, records)]
             without_eyes = task.score(blind[task.name].answer(questions), labels)
+        if task.unit == "caption" and template:
+            classes = _answers_of(tasks, "land_use", outputs)
+            said = template.answer(
+                [each for each, here in zip(classes, known, strict=True) if here]
+            )
+            by_template = task.score(said, labels)
         for name, value in reached.items():
             score = Score(
                 records.name, records.split, task.name, name, value, majority[name], len(labels),
-                without_eyes.get(name), without_image.get(name),
+                without_eyes.get(name), without_image.get(name), template=by_template.get(name),
             )  # fmt: skip
             found.append(with_interval(score))
     return found + over_all_questions(found)
+
+
+def _answers_of(tasks: Sequence[Task], name: str, outputs: Outputs) -> list[str]:
+    (task,) = (each for each in tasks if each.name == name)
+    return task.answer(outputs[name])
 
 
 def evaluate(run: Run, splits: Sequence[str], skip_bad: bool = False) -> list[Score]:
@@ -113,16 +89,22 @@ def evaluate(run: Run, splits: Sequence[str], skip_bad: bool = False) -> list[Sc
     Raises:
         DataError: If the data or the run cannot be read, or nothing in a split has a label.
     """
-    model, blind, found = run.model(), blind_models(run), []
+    model, blind, template, found = (
+        run.answering_model(),
+        blind_models(run),
+        template_model(run),
+        [],
+    )
+    memory = memory_of(run, model)
     for split in splits:
         before = len(found)
         for part in data.read(run.config, split, skip_bad):
             examples = part.encode(run.tasks, run.vocabulary, run.config)
-            outputs = predict(model, examples, run.tasks, run.config)
-            shuffled = {}
-            if any(row.questions for row in part.records):
-                shuffled = predict_on_other_images(model, examples, run.tasks, run.config)
-            found += scores(part.records, run.tasks, outputs, shuffled, blind)
+            known = examples, run.tasks, run.config, memory
+            outputs, shuffled = predict(model, *known), {}
+            if any(row.questions or row.captions for row in part.records):
+                shuffled = predict_on_other_images(model, *known)
+            found += scores(part.records, run.tasks, outputs, shuffled, blind, template)
         if len(found) == before:
             raise DataError(f"The {split} split has no label for a task of {run.path}.")
     return found
@@ -130,10 +112,10 @@ def evaluate(run: Run, splits: Sequence[str], skip_bad: bool = False) -> list[Sc
 
 def details(run: Run, split: str, skip_bad: bool = False) -> list[Table]:
     """Tables behind the scores: each question task by subject, and the confusion of counts."""
-    model, tables = run.model(), []
+    model, tables = run.answering_model(), []
     for part in data.read(run.config, split, skip_bad):
         examples = part.encode(run.tasks, run.vocabulary, run.config)
-        outputs = predict(model, examples, run.tasks, run.config)
+        outputs = predict(model, examples, run.tasks, run.config, memory_of(run, model))
         subjects = []
         for task in run.tasks:
             if task.unit != "question" or not task.headline:
@@ -164,13 +146,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--skip-bad-images", action="store_true", help="go on without them")
     parser.add_argument("--details", action="store_true", help="by what is asked about, too")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    add_flags(parser, "decode", DecodeConfig, "as the run was trained")
     flags = parser.parse_args(arguments)
     if flags.split not in SPLITS:
         raise ConfigError(unknown("split", flags.split, SPLITS))
     run = Run.open(flags.run)
+    config = override(run.config, given(flags))
     if flags.data:
         folders = tuple(named_folder(each) for each in flags.data)
-        run = dataclasses.replace(run, config=dataclasses.replace(run.config, data=folders))
+        config = dataclasses.replace(config, data=folders)
+    run = dataclasses.replace(run, config=config)
     found = evaluate(run, [flags.split], flags.skip_bad_images)
     if flags.json:
         print(json.dumps(to_json(found), indent=2))

@@ -1,35 +1,77 @@
 """The network: one image encoder, one question encoder, one head a task, one output a head."""
 
+from collections.abc import Sequence
+
 import keras
 
 from spatialnet_keras.config import Config
 from spatialnet_keras.encoders import image_encoder, question_encoder
 from spatialnet_keras.tasks import Task
 
+Head = tuple[keras.Model, tuple[str, ...]]  # a head and what it reads
 
-def build_model(config: Config, tasks: tuple[Task, ...], words: int) -> keras.Model:
-    """Builds the network for the tasks given.
+
+def build_model(config: Config, tasks: Sequence[Task], words: int) -> keras.Model:
+    """Builds the network for the tasks given, to be trained.
 
     Args:
         config: Of the run.
         tasks: Fitted tasks; each becomes an output of its name.
-        words: Size of the vocabulary.
+        words: Size of the questions' vocabulary.
 
     Returns:
-        A functional model from `image` [B, S, S, C] and, if a task asks for it, `question` int32
-        [B, G, Q], to a dict of one output a task: [B, ...] or [B, G, ...].
+        A functional model from `image` [B, S, S, C] and, if a task asks for them, `question` int32
+        [B, G, Q] and `caption_in` int32 [B, C, L], to a dict of one output a task: [B, ...],
+        [B, G, ...] or [B, C, L, ...].
     """
-    size, pixels = config.model.image_size, config.pixels
-    image = keras.Input((size, size, pixels.bands), dtype=pixels.dtype, name="image")
-    inputs = {"image": image}
+    # what a sentence is about may stand in any token, so none is dropped where there are sentences
+    silent = all(task.unit == "image" for task in tasks)
+    encoder = image_encoder(config.model, config.pixels, drop_tokens=silent)
     asked = any(task.unit == "question" for task in tasks)
-    # what a question asks for may stand in any token, so none is dropped where there are questions
-    features = image_encoder(config.model, pixels, drop_tokens=not asked)(image)
-    if asked:
-        question = keras.Input((None, config.model.question_words), dtype="int32", name="question")
-        inputs["question"] = question
-        features |= question_encoder(config.model, words)(
-            [question, features["image_tokens"], features["image_vector"]]
-        )
-    outputs = {task.name: task.head(config.model)(features[task.reads]) for task in tasks}
+    asking = question_encoder(config.model, words) if asked else None
+    heads = {task.name: (task.head(config.model), task.reads) for task in tasks}
+    inputs, _, outputs = _connect(config, encoder, asking, heads)
     return keras.Model(inputs, outputs, name="spatialnet_vit")
+
+
+def answering_model(model: keras.Model, config: Config, tasks: Sequence[Task]) -> keras.Model:
+    """The same layers, connected to answer: captions are written, not read.
+
+    Args:
+        model: Of `build_model`; the weights stay shared.
+        config: Of the run.
+        tasks: Fitted tasks.
+
+    Returns:
+        A functional model from `image` and, if a task asks for it, `question`, to a dict of one
+        output a task and `image_vector` [B, D]. A caption is int32 [B, W, L], best beam first.
+    """
+    asked = any(task.unit == "question" for task in tasks)
+    asking = model.get_layer("question_encoder") if asked else None
+    heads = {task.name: task.answering(model.get_layer(task.name), config.decode) for task in tasks}
+    inputs, features, outputs = _connect(config, model.get_layer("image_encoder"), asking, heads)
+    outputs["image_vector"] = features["image_vector"]
+    return keras.Model(inputs, outputs, name="spatialnet_vit_answers")
+
+
+def _connect(
+    config: Config, encoder: keras.Model, asking: keras.Model | None, heads: dict[str, Head]
+):
+    """Inputs, features, outputs: the image is encoded once for all heads and sentences."""
+    inputs = {
+        "image": keras.Input(encoder.input.shape[1:], dtype=encoder.input.dtype, name="image")
+    }
+    features = dict(encoder(inputs["image"]))
+    if asking:
+        shape = (None, config.model.question_words)
+        inputs["question"] = keras.Input(shape, dtype="int32", name="question")
+        features |= asking([inputs["question"], features["image_tokens"], features["image_vector"]])
+    if any("caption_in" in reads for _, reads in heads.values()):
+        shape = (None, config.model.caption_words)
+        inputs["caption_in"] = keras.Input(shape, dtype="int32", name="caption_in")
+    features |= inputs
+    outputs = {}
+    for name, (head, reads) in heads.items():
+        read = [features[each] for each in reads]
+        outputs[name] = head(read if len(read) > 1 else read[0])
+    return inputs, features, outputs

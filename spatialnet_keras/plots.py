@@ -1,6 +1,7 @@
 """Pictures of a run, drawn with matplotlib and returned as PNG bytes."""
 
 import io
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,12 +9,13 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from spatialnet_keras.data import Part
-from spatialnet_keras.evaluate import Outputs
+from spatialnet_keras.inference import Outputs
 from spatialnet_keras.tasks import Task
 
 RIGHT, WRONG = "#1a7f37", "#cf222e"
 _DPI = 110
 _TILE, _LINE = 3.1, 0.15  # inches: side of a tile, height of a line of text
+_LETTERS = 56  # that fit under a tile
 
 
 def answer_sheet(
@@ -65,16 +67,28 @@ def answer_lines(
             place
             for place, truth in enumerate(truths)
             if truth is not None
-            and (place == row if task.unit == "image" else questions[place][1] == row)
+            and (place == row if task.answer_unit == "image" else questions[place][1] == row)
         ]
         if not own:
             continue
         place = own[0]
         answer = task.answer(outputs[task.name][place : place + 1])[0]
+        if task.unit == "caption":
+            lines += caption_lines(answer, truths[place])
+            continue
         asked = task.name.replace("_", " ") if task.unit == "image" else questions[place][0]
         right = answer == truths[place]
         text = f"{_shortened(asked)}  {answer}"
         lines.append((text if right else f"{text}  (is {truths[place]})", right))
+    return lines
+
+
+def caption_lines(caption: str, references: Sequence[str]) -> list[tuple[str, bool]]:
+    """The caption in lines that fit a tile, right if somebody said just that, and a reference."""
+    right = caption in references
+    lines = [(line, right) for line in textwrap.wrap(f"“{caption}”", _LETTERS)]
+    if not right:
+        lines += [(line, True) for line in textwrap.wrap(f"(one said: {references[0]})", _LETTERS)]
     return lines
 
 

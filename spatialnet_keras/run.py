@@ -1,6 +1,7 @@
 """The run directory: the one thing that evaluation, prediction, export and reports take.
 
-config.json  tasks.json  vocabulary.txt  best.keras  metrics.json  checkpoints/  tensorboard/
+config.json  tasks.json  vocabulary.txt  best.keras  memory.npz  metrics.json  checkpoints/
+tensorboard/
 """
 
 import json
@@ -14,6 +15,7 @@ import keras
 from pipelines.records import DataError
 from spatialnet_keras import layers  # noqa: F401  registers the layers that best.keras names
 from spatialnet_keras.config import Config, ConfigError
+from spatialnet_keras.model import answering_model
 from spatialnet_keras.tasks import Task, task
 from spatialnet_keras.text import Vocabulary
 
@@ -83,6 +85,11 @@ class Run:
         return self.path / "best.keras"
 
     @property
+    def memory(self) -> Path:
+        """The training captions by their tiles, if captions are chosen among them."""
+        return self.path / "memory.npz"
+
+    @property
     def checkpoint(self) -> Path:
         """Everything that the next epoch needs."""
         return self.path / "checkpoints" / "state.npz"
@@ -102,6 +109,10 @@ class Run:
                 str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             )
             raise DataError(f"{self.best} cannot be loaded: {line}. Train the run anew.") from error
+
+    def answering_model(self) -> keras.Model:
+        """The same, connected to answer: see `model.answering_model`."""
+        return answering_model(self.model(), self.config, self.tasks)
 
     @property
     def command(self) -> str:

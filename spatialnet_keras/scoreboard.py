@@ -18,11 +18,15 @@ LABELS = {
     (False, "average_accuracy"): "by class",
     (False, "mae"): "MAE",
     (False, "rmse"): "RMSE",
+    (False, "cider"): "CIDEr",
+    (False, "rouge_l"): "ROUGE-L",
+    **{(False, f"bleu{n}"): f"BLEU-{n}" for n in (1, 2, 3, 4)},
     (True, "overall_accuracy"): "overall (OA)",
     (True, "average_accuracy"): "by type (AA)",
     (True, "overall_accuracy_without_count"): "OA, no count",
     (True, "average_accuracy_without_count"): "AA, no count",
 }
+CAPTION = "caption"  # has a table of its own
 COUNT = "count"  # papers give the mean over questions with and without this task
 
 
@@ -41,6 +45,7 @@ class Score:
         blind: What a model of the question's words alone reaches; None where nothing is asked.
         shuffled: What the same model reaches when it is shown the images of other rows.
         interval: 95 % interval of an accuracy over rows; None for other scores.
+        template: What the best caption of the land use that the model sees reaches.
     """
 
     data: str
@@ -53,6 +58,7 @@ class Score:
     blind: float | None = None
     shuffled: float | None = None
     interval: tuple[float, float] | None = None
+    template: float | None = None
 
 
 def with_interval(score: Score) -> Score:
@@ -108,10 +114,34 @@ def table(scores: Sequence[Score]) -> Table:
     return view
 
 
+def caption_table(scores: Sequence[Score]) -> Table:
+    """Scores of the captions of one split of one data set, in the units that papers use."""
+    view = Table(
+        title=f"{scores[0].data}, {scores[0].split} split: captions",
+        caption="majority: most frequent training caption; template: best one\n"
+        "for the land use that this model sees; shuffled: other images",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    view.add_column("score")
+    for column in ("model", "majority", "template", "shuffled", "images"):
+        view.add_column(column, justify="right")
+    for row in scores:
+        numbers = (row.value, row.majority, row.template, row.shuffled)
+        shown = [_shown(row.score, number) for number in numbers]
+        view.add_row(LABELS.get((False, row.score), row.score), *shown, f"{row.rows:,}")
+    return view
+
+
 def show(scores: Sequence[Score]) -> None:
-    """Prints a table for each split of each data set."""
+    """Prints the tables of each split of each data set."""
     for _, of_one in itertools.groupby(scores, key=lambda score: (score.data, score.split)):
-        Console().print(table(list(of_one)))
+        rows = list(of_one)
+        captions = [row for row in rows if row.task == CAPTION]
+        if others := [row for row in rows if row.task != CAPTION]:
+            Console().print(table(others))
+        if captions:
+            Console().print(caption_table(captions))
 
 
 def to_json(scores: Sequence[Score]) -> list[dict]:
@@ -142,4 +172,6 @@ def _mean_of(scores: Sequence[Score], name: str, weights: list[int] | None) -> S
 def _shown(score: str, value: float | None) -> str:
     if value is None:
         return ""
+    if score.startswith(("bleu", "rouge")):
+        return f"{100 * value:.1f}"
     return f"{value:.1%}" if "accuracy" in score else f"{value:.2f}"

@@ -4,6 +4,7 @@ UCM-captions has 334 words and RSVQA-LR about 100; the tokenizer is keras-hub's,
 the same on every backend.
 """
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import numpy as np
 SPECIAL_WORDS = ("[PAD]", "[UNK]", "[START]", "[END]")
 PAD, UNKNOWN, START, END = range(4)
 
+_TIGHT = re.compile(r" (?=[.,;:!?)\]])|(?<=[(\[]) | (?=['-])|(?<=['-]) ")
 _WORD = re.compile(r"\w+|[^\w\s]")  # splits where the WordPiece tokenizer splits
 
 
@@ -47,15 +49,26 @@ class Vocabulary:
         """To a file of one word a line."""
         path.write_text("\n".join(self.words) + "\n", encoding="utf-8")
 
-    def encode(self, sentences: Sequence[str], length: int) -> np.ndarray:
-        """Ids of each sentence's first words: int32 [n, length], `PAD` after the last."""
+    def encode(self, sentences: Sequence[str], length: int, end: bool = False) -> np.ndarray:
+        """Ids of each sentence's first words: int32 [n, length], `PAD` after the last.
+
+        Args:
+            sentences: n of them.
+            length: Words that are kept.
+            end: Whether `END` follows the last word, if there is room.
+        """
         if not sentences:
             return np.zeros((0, length), np.int32)
         distinct = {sentence: row for row, sentence in enumerate(dict.fromkeys(sentences))}
         ids = np.zeros((len(distinct), length), np.int32)
         for row, words in enumerate(self._tokenizer(list(distinct))):
+            words = [*words, END] if end else words
             ids[row, : len(words)] = words[:length]
         return ids[[distinct[sentence] for sentence in sentences]]
+
+    def decode(self, ids: np.ndarray) -> list[str]:
+        """Sentences of ids [n, length], up to `END`, with spaces where a writer puts them."""
+        return [_sentence([self.words[place] for place in _until_end(row)]) for row in ids]
 
     @cached_property
     def _tokenizer(self):
@@ -63,3 +76,16 @@ class Vocabulary:
             vocabulary=list(self.words), lowercase=True
         )
         return lambda sentences: [np.asarray(ids) for ids in tokenizer(sentences)]
+
+
+def longest(sentences: Iterable[str]) -> int:
+    """Words of the longest sentence; 0 if there is none."""
+    return max((len(_WORD.findall(sentence)) for sentence in set(sentences)), default=0)
+
+
+def _until_end(ids: Sequence[int]) -> list[int]:
+    return list(itertools.takewhile(lambda place: place not in (PAD, END), ids))
+
+
+def _sentence(words: Sequence[str]) -> str:
+    return _TIGHT.sub("", " ".join(words))

@@ -14,15 +14,15 @@ from pipelines.batches import Examples, steps_per_epoch, training_batches
 from spatialnet_keras import data
 from spatialnet_keras.callbacks import AnswerSheet, Epoch, ShortBar
 from spatialnet_keras.checkpoints import load_state
-from spatialnet_keras.config import Config, ConfigError, TrainConfig, unknown
-from spatialnet_keras.encode import sentences
+from spatialnet_keras.config import Config, ConfigError, ModelConfig, TrainConfig, unknown
+from spatialnet_keras.encode import questions
 from spatialnet_keras.evaluate import evaluate
 from spatialnet_keras.initialise import initialise
 from spatialnet_keras.model import build_model
 from spatialnet_keras.run import Run
 from spatialnet_keras.scoreboard import to_json
 from spatialnet_keras.tasks import TASKS, Task, task
-from spatialnet_keras.text import Vocabulary
+from spatialnet_keras.text import Vocabulary, longest
 
 
 def train(
@@ -50,7 +50,8 @@ def train(
     """
     keras.utils.set_random_seed(config.train.seed)
     keras.config.set_dtype_policy(config.train.dtype)
-    training, validation = (data.read(config, split, skip_bad) for split in ("train", "val"))
+    training = data.read(config, "train", skip_bad, to_crop=config.train.crop < 1)
+    validation = data.read(config, "val", skip_bad)
     run = prepare(config, path, training)
     run.start()
     if "scores" not in run.metrics:
@@ -62,6 +63,8 @@ def train(
 def prepare(config: Config, path: Path, training: Sequence[data.Part]) -> Run:
     """Fits pixels, tasks and vocabulary on the training split: a run that is not started yet."""
     records = [part.records for part in training]
+    lengths = _as_long_as_needed(config.model, records)
+    config = dataclasses.replace(config, model=lengths)
     tasks = chosen_tasks(config, records)
     weights = dict(config.tasks)
     config = dataclasses.replace(
@@ -73,8 +76,20 @@ def prepare(config: Config, path: Path, training: Sequence[data.Part]) -> Run:
     known = ["score", *(f"{each.name}_{score}" for each in tasks for score in each.scores)]
     if config.train.monitor not in known:
         raise ConfigError(unknown("score", config.train.monitor, known))
-    vocabulary = Vocabulary.fit(text for each in records for text in sentences(each))
+    vocabulary = Vocabulary.fit(text for each in records for text in questions(each))
     return Run(path, config, tasks, vocabulary)
+
+
+def _as_long_as_needed(config: ModelConfig, records: Sequence[data.Records]) -> ModelConfig:
+    """Reads no more words than the longest training sentence has: padding costs time."""
+    rows = [row for each in records for row in each]
+    asked = longest(question.text for row in rows for question in row.questions)
+    said = longest(text for row in rows for text in row.captions)
+    return dataclasses.replace(
+        config,
+        question_words=min(config.question_words, max(1, asked)),
+        caption_words=min(config.caption_words, said + 1),  # and START
+    )
 
 
 def chosen_tasks(config: Config, records: Sequence[data.Records]) -> tuple[Task, ...]:
@@ -195,10 +210,11 @@ def _fit(run: Run, training, validation, init: Run | None, verbose: int | None) 
 
 def _batches(examples: list[Examples], config: Config, first_epoch: int):
     settings = config.train
+    drawn = {"question": settings.questions_per_image, "caption": settings.captions_per_image}
     return training_batches(
         examples,
         settings.batch_size,
-        {kind: settings.questions_per_image for kind in examples[0].slots},
+        {kind: drawn[kind] for kind in examples[0].slots},
         settings.seed,
         settings.epochs,
         first_epoch,
@@ -209,5 +225,6 @@ def _batches(examples: list[Examples], config: Config, first_epoch: int):
 
 
 def _evaluate(run: Run, skip_bad: bool) -> None:
+    run.memory.unlink(missing_ok=True)  # of an earlier epoch
     found = evaluate(run, ("val", "test"), skip_bad)
     run.record(scores=to_json(found), machine=f"{platform.machine()}, {keras.config.backend()}")

@@ -61,6 +61,19 @@ def test_train_ends_with_scores_beside_floors_and_what_to_type_next(whole):
     assert "cuda" not in printed.lower()
 
 
+def test_captions_are_written_by_beams_and_by_consensus_as_the_flags_say(whole, capsys):
+    run, _ = whole
+    found = []
+    for flags in ("", "--decode.beams 3", "--decode.consensus true --decode.neighbours 2"):
+        evaluate.main([str(run), "--json", *flags.split()])
+        rows = json.loads(capsys.readouterr().out)
+        found.append({row["score"]: row for row in rows if row["task"] == "caption"})
+    assert all({"bleu4", "cider"} <= set(rows) for rows in found)
+    assert all(rows["cider"]["template"] is not None for rows in found)
+    assert len({rows["bleu4"]["value"] for rows in found}) == 3
+    assert (run / "memory.npz").is_file()
+
+
 def test_a_killed_run_goes_on_and_ends_with_the_same_weights(whole, city, tmp_path):
     run = tmp_path / "killed"
     process = spawn(city, run)
@@ -114,9 +127,9 @@ def test_the_two_layouts_train_jointly_with_labels_missing_in_each(city, exit_co
         exit_code(train.main, *data, "--run", str(tmp_path / "run"), *QUICK, "--epochs", "1") == 0
     )
     rows = json.loads((tmp_path / "run" / "metrics.json").read_text())["scores"]
-    assert {(row["data"], row["task"]) for row in rows if row["data"] == "ucm_captions"} == {
-        ("ucm_captions", "land_use")
-    }
+    assert {row["task"] for row in rows if row["data"] == "ucm_captions"} == {
+        "land_use", "caption",
+    }  # fmt: skip
     assert {row["task"] for row in rows if row["data"] == "rsvqa_lr"} == {
         "presence", "comparison", "rural_urban", "count", "question_type", "questions",
     }  # fmt: skip

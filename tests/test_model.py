@@ -8,16 +8,17 @@ import pytest
 from keras import ops
 
 from spatialnet_keras.config import PRESETS, Config, override
-from spatialnet_keras.model import build_model
+from spatialnet_keras.model import answering_model, build_model
 from spatialnet_keras.tasks import TASKS
 from tests.tasks.test_tasks import records
 
-TINY = override(PRESETS["tiny"], {"model.question_words": 12})
-TASKS_HERE = tuple(task.fit([records()]) for task in TASKS)
+TINY = override(PRESETS["tiny"], {"model.question_words": 12, "model.caption_words": 10})
+TASKS_HERE = tuple(task.configured(TINY.model).fit([records()]) for task in TASKS)
+CAPTION = next(task for task in TASKS_HERE if task.unit == "caption")
 WORDS = 40
 # "question_type" looks at nothing but which words there are: it has a test of its own
-TASKS_OF_THE_IMAGE = [task.name for task in TASKS_HERE if task.reads != "words_vector"]
-QUESTION_TASKS = [task.name for task in TASKS_HERE if task.reads == "question_vector"]
+TASKS_OF_THE_IMAGE = [task.name for task in TASKS_HERE if task.reads != ("words_vector",)]
+QUESTION_TASKS = [task.name for task in TASKS_HERE if task.reads == ("question_vector",)]
 
 
 def build(config: Config = TINY, seed: int = 0) -> keras.Model:
@@ -36,9 +37,11 @@ def inputs(images: int = 2, questions: int = 3, seed: int = 0) -> dict[str, np.n
     size, words = TINY.model.image_size, TINY.model.question_words
     asked = rng.integers(4, WORDS, (images, questions, words)).astype("int32")
     asked[..., 7:] = 0
+    said = CAPTION.inputs(["a river runs past .", "dark green trees ."] * images)
     return {
         "image": rng.integers(0, 256, (images, size, size, 3)).astype("uint8"),
         "question": asked,
+        "caption_in": said.reshape(images, 2, -1),
     }
 
 
@@ -57,10 +60,10 @@ def model() -> keras.Model:
 
 def test_every_task_is_an_output_of_its_name(model):
     found = answers(model, inputs())
+    leading = {"image": (2,), "question": (2, 3), "caption": (2, 2, 10)}
     for task in TASKS_HERE:
-        classes = len(task.classes) if hasattr(task, "classes") else 1
-        leading = (2,) if task.unit == "image" else (2, 3)
-        assert found[task.name].shape == (*leading, classes)
+        classes = len(getattr(task, "classes", getattr(task, "words", "1")))
+        assert found[task.name].shape == (*leading[task.unit], classes)
 
 
 def test_another_question_changes_the_answers_and_not_the_land_use(model):
@@ -68,6 +71,7 @@ def test_another_question_changes_the_answers_and_not_the_land_use(model):
     other["question"] = inputs(seed=1)["question"]
     before, after = answers(model, x), answers(model, other)
     assert distance(before["land_use"], after["land_use"]) == 0
+    assert distance(before["caption"], after["caption"]) == 0
     for name in QUESTION_TASKS:
         assert distance(before[name], after[name]) > 1e-3
 
@@ -141,6 +145,34 @@ def test_a_longer_question_row_changes_nothing():
         assert distance(before[name], after[name]) < 1e-5
 
 
+def test_a_word_of_a_caption_is_told_from_those_before_it_alone(model):
+    x, other = inputs(), inputs()
+    other["caption_in"][:, :, 4:] = 5
+    before, after = answers(model, x)["caption"], answers(model, other)["caption"]
+    assert distance(before[:, :, :4], after[:, :, :4]) < 1e-5
+    assert distance(before[:, :, 4:], after[:, :, 4:]) > 1e-3
+
+
+def test_captions_of_an_image_know_nothing_of_each_other(model):
+    x, other = inputs(), inputs()
+    other["caption_in"][:, 1] = 6
+    before, after = answers(model, x)["caption"], answers(model, other)["caption"]
+    assert distance(before[:, 0], after[:, 0]) < 1e-5
+    assert distance(before[:, 1], after[:, 1]) > 1e-3
+
+
+def test_the_answering_model_says_what_the_trained_one_says_and_writes_captions(model):
+    answering = answering_model(model, TINY, TASKS_HERE)
+    x = {name: inputs()[name] for name in ("image", "question")}
+    assert set(answering.input) == set(x)
+    before, after = answers(model, inputs()), answers(answering, x)
+    for task in TASKS_HERE:
+        if task.unit != "caption":
+            assert distance(before[task.name], after[task.name]) < 1e-5
+    assert after["caption"].shape == (2, 1, 10)
+    assert after["image_vector"].shape == (2, TINY.model.width)
+
+
 VARIANTS = {
     "tiny": {},
     "class token, sine, post-norm": {
@@ -150,6 +182,7 @@ VARIANTS = {
     },
     "fusion by product": {"model.fusion": "product"},
     "fusion none": {"model.fusion": "none"},
+    "two tables for caption words": {"model.tied_embeddings": False},
     "dropout and stochastic depth": {"model.dropout": 0.2, "model.stochastic_depth": 0.3},
 }
 

@@ -13,6 +13,8 @@ def right_and_wrong(run, part):
     outputs = {}
     for task in run.tasks:
         truths = task.truths(part.records)
+        if task.unit == "caption":
+            truths = [references[0] for references in truths]
         target, _ = task.encode(truths)
         if hasattr(task, "classes"):
             target = np.eye(len(task.classes))[target]

@@ -65,3 +65,16 @@ def test_the_table_fits_a_terminal_of_eighty_columns(monkeypatch, capsys):
     assert "…" not in printed
     for words in ("AA, no count", "57,223", "shuffled", "rsvqa_lr, test split"):
         assert words in printed
+
+
+def test_captions_have_a_table_of_their_own_in_the_units_of_papers(capsys):
+    captions = [
+        Score("ucm", "test", "caption", "bleu4", 0.753, 0.1, 210, shuffled=0.2, template=0.7),
+        Score("ucm", "test", "caption", "cider", 3.985, 0.1, 210, shuffled=0.2, template=3.1),
+    ]
+    show([*SCORES, *captions])
+    printed = capsys.readouterr().out
+    bleu, cider = (next(r for r in printed.splitlines() if n in r) for n in ("BLEU-4", "CIDEr"))
+    assert bleu.split() == ["BLEU-4", "75.3", "10.0", "70.0", "20.0", "210"]
+    assert cider.split() == ["CIDEr", "3.98", "0.10", "3.10", "0.20", "210"]
+    assert max(map(len, printed.splitlines())) <= 80

@@ -1,4 +1,4 @@
-from spatialnet_keras.text import PAD, SPECIAL_WORDS, UNKNOWN, Vocabulary
+from spatialnet_keras.text import PAD, SPECIAL_WORDS, UNKNOWN, Vocabulary, longest
 
 VOCABULARY = Vocabulary.fit(["Is there a road, here?", "How many tennis-courts?"])
 
@@ -39,3 +39,22 @@ def test_repeated_and_no_sentences():
 def test_a_vocabulary_survives_its_file(tmp_path):
     VOCABULARY.write(tmp_path / "vocabulary.txt")
     assert Vocabulary.read(tmp_path / "vocabulary.txt") == VOCABULARY
+
+
+def test_sentences_come_back_with_spaces_where_a_writer_puts_them():
+    said = ["a man-made lake, with boats (two) .", "it 's the city's edge"]
+    vocabulary = Vocabulary.fit(said)
+    ids = vocabulary.encode(said, 12, end=True)
+    assert vocabulary.decode(ids) == ["a man-made lake, with boats (two).", "it's the city's edge"]
+
+
+def test_what_stands_after_the_end_is_not_said():
+    vocabulary = Vocabulary.fit(["a road"])
+    ids = vocabulary.encode(["a road"], 4, end=True)
+    ids[0, 3] = ids[0, 0]
+    assert vocabulary.decode(ids) == ["a road"]
+
+
+def test_the_longest_sentence_decides_how_many_words_are_read():
+    assert longest(["a road", "is there a road?", "a road"]) == 5
+    assert longest([]) == 0

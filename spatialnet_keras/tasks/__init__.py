@@ -2,6 +2,7 @@
 
 from pipelines.records import unknown
 from spatialnet_keras.config import ConfigError
+from spatialnet_keras.tasks.caption import Caption
 from spatialnet_keras.tasks.count import Count
 from spatialnet_keras.tasks.land_use import LandUse
 from spatialnet_keras.tasks.question import ClosedQuestion, QuestionType
@@ -14,9 +15,10 @@ TASKS = (
     ClosedQuestion("rural_urban", question_type="rural_urban"),
     Count("count", question_type="count"),
     QuestionType("question_type"),
+    Caption("caption"),
 )
 
-__all__ = ["TASKS", "ClosedQuestion", "Count", "LandUse", "QuestionType", "Task", "task"]
+__all__ = ["TASKS", "Caption", "ClosedQuestion", "Count", "LandUse", "QuestionType", "Task", "task"]
 
 
 def task(name: str) -> Task:

@@ -33,7 +33,7 @@ class Count(Task):
     """
 
     unit: ClassVar[str] = "question"
-    reads: ClassVar[str] = "question_vector"
+    reads: ClassVar[tuple[str, ...]] = ("question_vector",)
     scores: ClassVar[tuple[str, ...]] = ("accuracy", "mae", "rmse")
 
     question_type: str = ""

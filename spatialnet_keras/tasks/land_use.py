@@ -12,7 +12,7 @@ class LandUse(Classification):
     """The class of the whole tile, from the pooled image tokens."""
 
     unit: ClassVar[str] = "image"
-    reads: ClassVar[str] = "image_vector"
+    reads: ClassVar[tuple[str, ...]] = ("image_vector",)
 
     def truths(self, records: Records) -> list[Truth]:
         """One class an image."""

@@ -16,7 +16,7 @@ class ClosedQuestion(Classification):
     """
 
     unit: ClassVar[str] = "question"
-    reads: ClassVar[str] = "question_vector"
+    reads: ClassVar[tuple[str, ...]] = ("question_vector",)
 
     question_type: str = ""
 
@@ -33,7 +33,7 @@ class QuestionType(Classification):
     """
 
     unit: ClassVar[str] = "question"
-    reads: ClassVar[str] = "words_vector"
+    reads: ClassVar[tuple[str, ...]] = ("words_vector",)
     headline: ClassVar[bool] = False
 
     def truths(self, records: Records) -> list[Truth]:

@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from pipelines.records import Records
-from spatialnet_keras.config import ModelConfig
+from spatialnet_keras.config import DecodeConfig, ModelConfig
 from spatialnet_keras.scores.classification import accuracy, average_accuracy
 
 Truth = str | None  # None: the data say nothing here for this task
@@ -28,7 +28,7 @@ class Task:
     """
 
     unit: ClassVar[str]  # what carries one target: "image", or a kind of sentence
-    reads: ClassVar[str]  # the feature its head reads: "image_vector" or "question_vector"
+    reads: ClassVar[tuple[str, ...]]  # inputs and features that its head reads: "image_vector"
     scores: ClassVar[tuple[str, ...]]  # names of what `score` returns; the first is the main one
     headline: ClassVar[bool] = True  # whether the main score counts in the mean over the tasks
 
@@ -39,21 +39,36 @@ class Task:
         """The task as the configuration wants it, before `fit`."""
         return self
 
+    @property
+    def answer_unit(self) -> str:
+        """What gets one answer: "image" or "question"."""
+        return self.unit
+
     def truths(self, records: Records) -> list[Truth]:
-        """The raw labels, one an image or a sentence, in the order of the records."""
+        """What the answers are held against, one an `answer_unit`, in the order of the records."""
         raise NotImplementedError
+
+    def labels(self, records: Records) -> list[Truth]:
+        """What is learned from, one a `unit`, in the order of the records."""
+        return self.truths(records)
 
     def fit(self, records: Sequence[Records]) -> "Task":
         """Learns from training splits what the labels are: a fitted copy."""
         raise NotImplementedError
 
-    def encode(self, truths: list[Truth]) -> tuple[np.ndarray, np.ndarray]:
+    def encode(self, labels: list[Truth]) -> tuple[np.ndarray, np.ndarray]:
         """Raw labels -> targets [n, ...], weights float32 [n]; 0 and 0 where there is none."""
         raise NotImplementedError
 
     def head(self, config: ModelConfig) -> keras.Model:
-        """A model from the feature it reads, [..., D], to the output, [..., K]."""
+        """A model from what it reads, [..., D], to the output, [..., K]."""
         raise NotImplementedError
+
+    def answering(
+        self, head: keras.Model, config: DecodeConfig
+    ) -> tuple[keras.Model, tuple[str, ...]]:
+        """The model that answers, and what it reads: the trained head, where that is enough."""
+        return head, self.reads
 
     def loss(self, label_smoothing: float = 0.0) -> keras.losses.Loss:
         """L_t, a mean over the labelled rows alone."""
@@ -173,7 +188,8 @@ class CrossEntropy(keras.losses.Loss):
 def linear_head(task: Task, config: ModelConfig, units: int) -> keras.Model:
     """One linear layer, [..., D] -> float32 [..., K], as a model of the task's name."""
     leading = (None,) if task.unit != "image" else ()
-    vector = keras.Input((*leading, config.width), name=task.reads)
+    (feature,) = task.reads
+    vector = keras.Input((*leading, config.width), name=feature)
     output = keras.layers.Dense(units, dtype="float32", name=f"{task.name}_output")(vector)
     return keras.Model(vector, output, name=task.name)
 

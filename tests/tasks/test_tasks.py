@@ -23,6 +23,7 @@ def records(split: str = "train") -> Records:
             Record(
                 Path("a.tif"),
                 "river",
+                captions=("A river runs past two fields .", "There is a river between fields ."),
                 questions=(
                     Question("Is there a road?", "presence", "yes"),
                     Question("Are there more roads than fields?", "comp", "no"),
@@ -33,6 +34,7 @@ def records(split: str = "train") -> Records:
             Record(
                 Path("b.tif"),
                 "forest",
+                captions=("A dense forest with dark green trees .",),
                 questions=(
                     Question("Is there a pool?", "presence", "no"),
                     Question("Is there a field?", "presence", "no"),
@@ -48,26 +50,38 @@ def records(split: str = "train") -> Records:
 
 
 BINS = dataclasses.replace(task("count"), ordinal=True)
+CONFIG = PRESETS["tiny"].model
 fitted = pytest.mark.parametrize(
     "each",
-    [t.fit([records()]) for t in (*TASKS, BINS)],
+    [t.configured(CONFIG).fit([records()]) for t in TASKS] + [BINS.fit([records()])],
+    ids=lambda t: t.name + ("_bins" if getattr(t, "ordinal", False) else ""),
+)
+fitted_on_labels = pytest.mark.parametrize(
+    "each",
+    [t.fit([records()]) for t in (*TASKS, BINS) if t.unit != "caption"],
     ids=lambda t: t.name + ("_bins" if getattr(t, "ordinal", False) else ""),
 )
 
 
 @fitted
 def test_encode_then_answer_is_a_round_trip(each):
-    truths = each.truths(records())
-    target, weight = each.encode(truths)
-    known = weight > 0
+    labels = each.labels(records())
+    target, weight = each.encode(labels)
+    known = weight.reshape(len(weight), -1)[:, 0] > 0
     if hasattr(each, "classes"):
         output = np.eye(len(each.classes))[target]
     else:
         output = 2 * target - 1 if each == BINS.fit([records()]) else target
-    assert each.answer(output[known]) == [truth for truth in truths if truth is not None]
+    said = [label for label in labels if label is not None]
+    assert each.answer(output[known]) == [_as_written(each, label) for label in said]
 
 
-@fitted
+def _as_written(each, label: str) -> str:
+    """A caption comes back in lower case, its stop where a writer puts it."""
+    return label.lower().replace(" .", ".") if each.unit == "caption" else label
+
+
+@fitted_on_labels
 def test_a_label_that_is_not_there_has_weight_zero_and_a_valid_placeholder(each):
     target, weight = each.encode([None, None])
     assert weight.tolist() == [0, 0]
@@ -77,7 +91,8 @@ def test_a_label_that_is_not_there_has_weight_zero_and_a_valid_placeholder(each)
 @fitted
 def test_the_right_answers_score_best_and_the_floor_is_below(each):
     truths = [truth for truth in each.truths(records()) if truth is not None]
-    best, floor = each.score(truths, truths), each.floor(truths)
+    answers = [truth if isinstance(truth, str) else truth[0] for truth in truths]
+    best, floor = each.score(answers, truths), each.floor(truths)
     assert tuple(best) == each.scores == tuple(floor)
     assert best[each.scores[0]] == 1.0 > floor[each.scores[0]]
 
@@ -89,9 +104,12 @@ def test_what_was_fitted_survives_json(each):
 
 @fitted
 def test_the_loss_is_a_mean_over_labelled_rows_alone(each):
-    target, weight = each.encode([truth for truth in each.truths(records())])
-    width = len(each.classes) if hasattr(each, "classes") else target.shape[1]
-    output = np.random.default_rng(0).normal(size=(len(target), width)).astype("float32")
+    target, weight = each.encode(each.labels(records()))
+    if each.unit == "caption":
+        shape = (*target.shape, len(each.words))
+    else:
+        shape = (len(target), len(each.classes) if hasattr(each, "classes") else target.shape[1])
+    output = np.random.default_rng(0).normal(size=shape).astype("float32")
     known = weight > 0
     whole = float(ops.convert_to_numpy(each.loss()(target, output, weight)))
     alone = float(ops.convert_to_numpy(each.loss()(target[known], output[known])))
@@ -99,12 +117,11 @@ def test_the_loss_is_a_mean_over_labelled_rows_alone(each):
     assert float(ops.convert_to_numpy(each.loss()(target, output, weight * 0))) == 0
 
 
-@fitted
+@fitted_on_labels
 def test_the_head_is_named_after_the_task_and_answers_in_float32(each):
-    config = PRESETS["tiny"].model
-    head = each.head(config)
+    head = each.head(CONFIG)
     assert head.name == each.name
-    shape = (2, 3, config.width) if each.unit != "image" else (2, config.width)
+    shape = (2, 3, CONFIG.width) if each.unit != "image" else (2, CONFIG.width)
     output = head(np.ones(shape, "float32"))
     assert tuple(output.shape[:-1]) == shape[:-1]
     assert keras.backend.standardize_dtype(output.dtype) == "float32"
@@ -155,3 +172,28 @@ def test_the_bins_answer_with_their_median_on_the_training_split():
     assert target.sum(axis=1).tolist() == [0, 1, 2, 3, 4]
     assert bins.answer(2 * target - 1)[:3] == ["0", "3", "12"]
     assert bins.blind_label("40") == "12"
+
+
+def test_a_caption_begins_with_start_ends_with_end_and_padding_weighs_nothing():
+    caption = dataclasses.replace(task("caption").fit([records()]), length=9)
+    target, weight = caption.encode(["a river .", "a glacier ."])
+    read = caption.inputs(["a river .", "a glacier ."])
+    known = [caption.words[place] for place in target[0, :4]]
+    assert known == ["a", "river", ".", "[END]"] and not target[0, 4:].any()
+    assert weight[0].tolist() == [1, 1, 1, 1, 0, 0, 0, 0, 0]
+    assert [caption.words[place] for place in read[0, :4]] == ["[START]", "a", "river", "."]
+    assert caption.words[target[1, 1]] == "[UNK]"  # never seen in training
+
+
+def test_a_caption_of_too_many_words_is_cut_and_not_ended():
+    caption = dataclasses.replace(task("caption").fit([records()]), length=3)
+    target, weight = caption.encode(["a river past two fields"])
+    assert [caption.words[place] for place in target[0]] == ["a", "river", "past"]
+    assert weight.all()
+
+
+def test_the_floor_of_captions_is_the_most_frequent_one():
+    said = (("dark trees .",), ("dark trees .", "a forest ."), ("a river .",))
+    rows = tuple(Record(Path("x"), captions=each) for each in said)
+    caption = task("caption").fit([Records("x", "train", rows)])
+    assert dict(caption.floor_answers)["cider"] == "dark trees ."

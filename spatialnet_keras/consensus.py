@@ -1,0 +1,116 @@
+"""Consensus: of several captions of a tile, the one that agrees best with the others.
+
+The candidates are the beams and, if wanted, what was said of the nearest training tiles. The one of
+the highest expected CIDEr against all of them is taken: minimum Bayes risk decoding, with nearest
+neighbours as in Devlin et al., "Exploring nearest neighbor approaches for image captioning", 2015.
+"""
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from pipelines.records import DataError
+from spatialnet_keras.config import DecodeConfig
+from spatialnet_keras.scores.captions import Cider
+from spatialnet_keras.text import END, PAD, START
+
+Words = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What was said of the training tiles, to be found by the tile.
+
+    Attributes:
+        vectors: Image vectors, float32 [n, D].
+        starts: int64 [n + 1]: the captions of tile i are the rows starts[i] to starts[i + 1].
+        captions: Word ids, int32 [m, L].
+    """
+
+    vectors: np.ndarray
+    starts: np.ndarray
+    captions: np.ndarray
+
+    @classmethod
+    def read(cls, path: Path) -> "Memory":
+        """From the file that `write` made.
+
+        Raises:
+            DataError: If it is broken.
+        """
+        try:
+            with np.load(path) as arrays:
+                return cls(arrays["vectors"], arrays["starts"], arrays["captions"])
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            raise DataError(f"{path} cannot be read: {error}. Delete it.") from None
+
+    def write(self, path: Path) -> None:
+        """To a file, whole or not at all."""
+        temporary = path.with_name(f".{path.name}.tmp")
+        with temporary.open("wb") as file:
+            np.savez_compressed(
+                file, vectors=self.vectors, starts=self.starts, captions=self.captions
+            )
+        os.replace(temporary, path)
+
+    def said_near(self, vector: np.ndarray, neighbours: int) -> list[Words]:
+        """The captions of the tiles of the largest cosine with a vector [D], nearest first."""
+        likeness = self._directions @ _directions(vector - self._mean)
+        nearest = np.argsort(-likeness, kind="stable")[:neighbours]
+        return [words for row in nearest for words in self._said_of(row)]
+
+    @cached_property
+    def cider(self) -> Cider:
+        """CIDEr with the document frequencies of the training captions."""
+        return Cider.of([self._said_of(row) for row in range(len(self.vectors))])
+
+    @cached_property
+    def _mean(self) -> np.ndarray:
+        return self.vectors.mean(axis=0)
+
+    @cached_property
+    def _directions(self) -> np.ndarray:
+        return _directions(self.vectors - self._mean)
+
+    def _said_of(self, row: int) -> list[Words]:
+        return [_words(ids) for ids in self.captions[self.starts[row] : self.starts[row + 1]]]
+
+
+def choose(
+    beams: np.ndarray, vectors: np.ndarray, config: DecodeConfig, memory: Memory | None
+) -> np.ndarray:
+    """One caption an image.
+
+    Args:
+        beams: Word ids, int32 [n, W, L], best first.
+        vectors: Image vectors [n, D].
+        config: Whether by consensus, and among what.
+        memory: Of the training split; needed for consensus.
+
+    Returns:
+        Word ids, int32 [n, L].
+    """
+    if not config.consensus:
+        return beams[:, 0]
+    chosen = np.full(beams[:, 0].shape, PAD, np.int32)
+    for place, (written, vector) in enumerate(zip(beams, vectors, strict=True)):
+        candidates = [_words(ids) for ids in written]
+        if config.neighbours:
+            candidates += memory.said_near(vector, config.neighbours)
+        agreement = memory.cider.pairwise(candidates, candidates)
+        best = candidates[agreement.mean(axis=1).argmax()]
+        ended = [*best, END][: chosen.shape[1]]
+        chosen[place, : len(ended)] = ended
+    return chosen
+
+
+def _words(ids: np.ndarray) -> Words:
+    return tuple(int(each) for each in ids if each not in (PAD, START, END))
+
+
+def _directions(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)

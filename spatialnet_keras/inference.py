@@ -1,0 +1,101 @@
+"""Inference: examples -> what the model says, one answer an image or a question."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from pipelines.batches import Examples, evaluation_batches, unpad
+from spatialnet_keras import data
+from spatialnet_keras.config import Config, DecodeConfig
+from spatialnet_keras.consensus import Memory, choose
+from spatialnet_keras.run import Run
+from spatialnet_keras.tasks import Task
+
+Outputs = dict[str, np.ndarray]
+
+
+def predict(
+    model: keras.Model,
+    examples: Examples,
+    tasks: Sequence[Task],
+    config: Config,
+    memory: Memory | None = None,
+) -> Outputs:
+    """Outputs of every task, in the order of the records.
+
+    Args:
+        model: An answering model.
+        examples: n images with m questions.
+        tasks: Fitted tasks.
+        config: Of the run; `config.decode` says how captions are chosen.
+        memory: Training captions to choose among, too; needed if `decode.neighbours` is not 0.
+
+    Returns:
+        [n, ...] for images, [m, ...] for questions; a caption is its words, int32 [n, L].
+        `image_vector` float32 [n, D] is there for every model.
+    """
+    read = {
+        kind: slots
+        for kind, slots in examples.slots.items()
+        if slots.inputs.keys() <= model.input.keys()
+    }
+    examples = dataclasses.replace(examples, slots=read)
+    most = max([1, *(slots.most for slots in read.values())])
+    # an image with its hundred questions takes the room of several images with a few
+    room = config.train.batch_size * max(16, config.train.questions_per_image)
+    batch_size = int(np.clip(room // most, 1, config.train.batch_size))
+    outputs = model.predict(evaluation_batches(examples, batch_size), verbose=0)
+    found = {task.name: unpad(examples, task.answer_unit, outputs[task.name]) for task in tasks}
+    found["image_vector"] = unpad(examples, "image", outputs["image_vector"])
+    for task in tasks:
+        if task.unit == "caption":
+            found[task.name] = choose(
+                found[task.name], found["image_vector"], config.decode, memory
+            )
+    return found
+
+
+def predict_on_other_images(
+    model: keras.Model,
+    examples: Examples,
+    tasks: Sequence[Task],
+    config: Config,
+    memory: Memory | None = None,
+) -> Outputs:
+    """The same, with each image taken from another row: what is left does not come from it."""
+    order = np.random.default_rng(0).permutation(len(examples))
+    other = np.empty_like(order)
+    other[order] = np.roll(order, 1)  # one cycle through all rows: none keeps its own
+    shuffled = dataclasses.replace(examples, images=examples.images[other])
+    return predict(model, shuffled, tasks, config, memory)
+
+
+def memory_of(run: Run, model: keras.Model) -> Memory | None:
+    """The training captions that the run chooses among; read, or made and kept in the run.
+
+    Args:
+        run: The run.
+        model: Its answering model.
+
+    Returns:
+        None for a run that needs none.
+    """
+    captions = [task for task in run.tasks if task.unit == "caption"]
+    if not captions or not run.config.decode.consensus:
+        return None
+    if not run.memory.is_file():
+        _remember(run, model, captions[0]).write(run.memory)
+    return Memory.read(run.memory)
+
+
+def _remember(run: Run, model: keras.Model, task: Task) -> Memory:
+    config = dataclasses.replace(run.config, decode=DecodeConfig())
+    vectors, counts, texts = [], [0], []
+    for part in data.read(run.config, "train"):
+        examples = part.encode(run.tasks, run.vocabulary, config)
+        vectors.append(predict(model, examples, run.tasks, config)["image_vector"])
+        counts += [len(row.captions) for row in part.records]
+        texts += task.labels(part.records)
+    return Memory(np.concatenate(vectors), np.cumsum(counts), task.encode(texts)[0])

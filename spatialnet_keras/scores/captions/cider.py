@@ -1,0 +1,115 @@
+"""CIDEr-D (Vedantam, Zitnick and Parikh, "CIDEr: consensus-based image description", CVPR 2015)."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from math import exp, log, sqrt
+
+import numpy as np
+
+from spatialnet_keras.scores.captions.grams import ORDERS, Words, grams
+
+SIGMA = 6.0  # words; the deviation of the penalty on a difference in length
+SCALE = 10.0
+_BLOCK = 512  # references a matrix product: bounds the memory of a class of many captions
+
+Weights = dict[int, float]
+
+
+class Cider:
+    """Agreement of sentences, weighted by how rare their n-grams are among images.
+
+    A sentence is a sparse vector. The second "the" of a sentence has a column of its own: so many
+    columns as two sentences share, so often do they share the n-gram, and the clipped product of
+    the paper becomes a plain product of a candidate's vector and a reference's.
+
+    Words may be strings or ids, the same kind throughout.
+
+    Args:
+        frequencies: In how many images' sentences each n-gram occurs.
+        images: How many images there are.
+    """
+
+    def __init__(self, frequencies: Counter, images: int):
+        self._rarity = {gram: log(images) - log(count) for gram, count in frequencies.items()}
+        self._unseen = log(images)
+        self._columns: dict[tuple, int] = {}
+        self._vectors: dict[Words, tuple[Weights, Weights]] = {}
+
+    @classmethod
+    def of(cls, images: Sequence[Iterable[Words]]) -> "Cider":
+        """With the document frequencies of sentences.
+
+        Args:
+            images: The sentences of each image, as words.
+        """
+        frequencies: Counter = Counter()
+        for sentences in images:
+            frequencies.update(
+                {gram for words in set(sentences) for found in grams(words) for gram in found}
+            )
+        return cls(frequencies, len(images))
+
+    def score(self, references: Sequence[Words], hypothesis: Words) -> float:
+        """CIDEr-D of one sentence: its mean agreement with the references."""
+        candidate, _ = self._vector(hypothesis)
+        total = 0.0
+        for words in references:
+            _, reference = self._vector(words)
+            common = candidate.keys() & reference.keys()
+            total += _likeness(len(hypothesis), len(words)) * sum(
+                candidate[column] * reference[column] for column in common
+            )
+        return SCALE / len(ORDERS) * total / len(references)
+
+    def pairwise(self, candidates: Sequence[Words], references: Sequence[Words]) -> np.ndarray:
+        """Each candidate against each single reference: float64 [n, m]."""
+        left, right = list(dict.fromkeys(candidates)), list(dict.fromkeys(references))
+        columns: dict[int, int] = {}
+        for words in left:
+            for column in self._vector(words)[0]:
+                columns.setdefault(column, len(columns))
+        weights = _matrix([self._vector(words)[0] for words in left], columns)
+        products = [
+            weights @ _matrix([self._vector(words)[1] for words in block], columns).T
+            for block in (right[start : start + _BLOCK] for start in range(0, len(right), _BLOCK))
+        ]
+        lengths = [[max(len(words), 1) for words in each] for each in (left, right)]
+        likeness = np.exp(-(np.subtract.outer(*lengths) ** 2) / (2 * SIGMA**2))
+        found = SCALE / len(ORDERS) * np.concatenate(products, axis=1) * likeness
+        return found[np.ix_(_places(left, candidates), _places(right, references))]
+
+    def _vector(self, words: Words) -> tuple[Weights, Weights]:
+        """The vector as a candidate and as a reference; each order of n-grams has length 1."""
+        if words not in self._vectors:
+            candidate: Weights = {}
+            reference: Weights = {}
+            for counts in grams(words):
+                rare = {gram: self._rarity.get(gram, self._unseen) for gram in counts}
+                norm = sqrt(sum((counts[gram] * rare[gram]) ** 2 for gram in counts)) or 1.0
+                for gram, count in counts.items():
+                    weight = rare[gram] / norm
+                    for copy in range(count):
+                        column = self._columns.setdefault((gram, copy), len(self._columns))
+                        candidate[column] = weight
+                        reference[column] = weight * count
+            self._vectors[words] = candidate, reference
+        return self._vectors[words]
+
+
+def _matrix(vectors: Sequence[Weights], columns: dict[int, int]) -> np.ndarray:
+    dense = np.zeros((len(vectors), len(columns)))
+    for row, vector in zip(dense, vectors, strict=True):
+        shared = vector.keys() & columns.keys()
+        row[[columns[each] for each in shared]] = [vector[each] for each in shared]
+    return dense
+
+
+def _places(distinct: Sequence[Words], sentences: Sequence[Words]) -> list[int]:
+    found = {words: place for place, words in enumerate(distinct)}
+    return [found[words] for words in sentences]
+
+
+def _likeness(left: int, right: int) -> float:
+    # the reference scorer counts pairs of words, so that none and one are equally long
+    difference = max(left, 1) - max(right, 1)
+    return exp(-(difference**2) / (2 * SIGMA**2))

@@ -1,0 +1,48 @@
+"""ROUGE-L of a corpus (Lin, "ROUGE: a package for automatic evaluation of summaries", 2004)."""
+
+from collections.abc import Sequence
+
+from spatialnet_keras.scores.captions.grams import Words
+
+BETA = 1.2  # recall weighs more than precision
+
+
+def rouge_l(references: Sequence[Sequence[Words]], hypotheses: Sequence[Words]) -> float:
+    """The mean over images of the F-measure of longest common subsequences.
+
+    As in the reference scorer, the best precision and the best recall may come from two different
+    references.
+
+    Args:
+        references: The sentences of each image, each of at least one word (which may be "").
+        hypotheses: One sentence an image, likewise.
+    """
+    pairs = zip(references, hypotheses, strict=True)
+    return sum(_image(said, hypothesis) for said, hypothesis in pairs) / len(hypotheses)
+
+
+def _image(said: Sequence[Words], hypothesis: Words) -> float:
+    common = {each: common_length(each, hypothesis) for each in said}
+    precision = max(common.values()) / len(hypothesis)
+    recall = max(length / len(each) for each, length in common.items())
+    if not precision:
+        return 0.0
+    return (1 + BETA**2) * precision * recall / (recall + BETA**2 * precision)
+
+
+def common_length(left: Words, right: Words) -> int:
+    """The length of the longest common subsequence.
+
+    A row of the usual table is one integer, its bits the steps from one column to the next, so
+    that a word of `right` costs four operations whatever the length of `left` (Hyyrö, "Bit-parallel
+    LCS-length computation revisited", 2004).
+    """
+    places: dict = {}
+    for place, word in enumerate(left):
+        places[word] = places.get(word, 0) | 1 << place
+    everywhere = (1 << len(left)) - 1
+    row = everywhere
+    for word in right:
+        found = row & places.get(word, 0)
+        row = (row + found | row - found) & everywhere
+    return len(left) - row.bit_count()
