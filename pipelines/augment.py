@@ -17,12 +17,15 @@ class Augmentation:
         crop: Smallest share of a tile's area that a random crop keeps; 1: no crops.
         jitter: Largest relative change of brightness, contrast and saturation; 0: none.
         gain: Largest relative change of each band by itself; 0: none.
+        mix: Share of batches in which tiles, and what is said of them, are mixed in pairs, by
+            mixup (Zhang et al. 2018) or cutmix (Yun et al. 2019) in turn.
     """
 
     symmetries: bool = False
     crop: float = 1.0
     jitter: float = 0.0
     gain: float = 0.0
+    mix: float = 0.0
 
 
 def augment(
@@ -55,6 +58,37 @@ def augment(
     if symmetries.any():
         images = apply_symmetries(images, symmetries)
     return _recolour(images, how, rng) if how.jitter or how.gain else images
+
+
+def mix(images: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mixes each tile of a batch with another one: all by mixup, or all by cutmix.
+
+    Args:
+        images: [B, S, S, C]; or features of tiles, and those without rows and columns, [B, N, F],
+            by mixup alone.
+        rng: Where the randomness comes from.
+
+    Returns:
+        The mixed tiles in the dtype of `images`; the other tile's row, int [B]; and the share of
+        its own that each tile keeps, float32 [B].
+    """
+    others = rng.permutation(len(images))
+    if rng.random() < 0.5 or images.ndim < 4:
+        shares = rng.beta(0.2, 0.2, len(images)).astype(np.float32)
+        own = shares.reshape(-1, *(1,) * (images.ndim - 1))
+        mixed = own * images + (1 - own) * images[others]
+        if images.dtype.kind != "f":
+            mixed = np.rint(mixed)
+        return mixed.astype(images.dtype), others, shares
+    mixed, side = images.copy(), images.shape[1]
+    shares = np.ones(len(images), np.float32)
+    for row, other in enumerate(others):
+        edge = round(side * np.sqrt(rng.random()))
+        top, left = rng.integers(0, side - edge + 1, 2)
+        box = slice(top, top + edge), slice(left, left + edge)
+        mixed[row][box] = images[other][box]
+        shares[row] = 1 - (edge / side) ** 2
+    return mixed, others, shares
 
 
 def _crop(side: int, smallest: float, rng: np.random.Generator) -> Box:

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipelines.augment import Augmentation, augment
+from pipelines.augment import Augmentation, augment, mix
 
 if keras.config.backend() != "tensorflow":
     tf.config.set_visible_devices([], "GPU")  # else it takes the memory that the model needs
@@ -55,10 +55,12 @@ class Examples:
 
     Attributes:
         name: Of the data set.
-        images: [n, S, S, C] in the stored dtype.
-        targets: Per image task, an array [n, ...].
+        images: [n, S, S, C] in the stored dtype; or, if `turned`, what a frozen encoder made of
+            each tile in each of its symmetries: [n, 8, ...], or [n, 1, ...] of the tile as it is.
+        targets: Per image task, an array [n, ...]; a mean of two rows has a meaning.
         weights: Per image task, float32 [n].
         slots: Per kind of sentence ("question"), what hangs on the images.
+        turned: Whether `images` holds every symmetry.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Examples:
     targets: Arrays
     weights: Arrays
     slots: dict[str, Slots] = field(default_factory=dict)
+    turned: bool = False
 
     def __len__(self) -> int:
         return len(self.images)
@@ -151,8 +154,13 @@ def training_batches(
     return _dataset(batch, range(first_epoch * steps, epochs * steps))
 
 
-def evaluation_batches(part: Examples, batch_size: int) -> tf.data.Dataset:
+def evaluation_batches(part: Examples, batch_size: int, symmetry: int = 0) -> tf.data.Dataset:
     """Every image once, in order, with all of its sentences; the last batch is filled up.
+
+    Args:
+        part: What to predict on.
+        batch_size: B, images in a batch.
+        symmetry: How each tile is turned and flipped: see `records.ALL_SYMMETRIES`.
 
     Returns:
         A data set of x alone, for `model.predict`; see `unpad` for cutting the answers back.
@@ -165,7 +173,7 @@ def evaluation_batches(part: Examples, batch_size: int) -> tf.data.Dataset:
         drawn = Draw(
             rows,
             {kind: _all_of(part.slots[kind], rows, width) for kind, width in slots.items()},
-            np.zeros(batch_size, int),
+            np.full(batch_size, symmetry),
         )
         return _gather(part, drawn, Augmentation(), part.images.shape[1], rng)
 
@@ -235,16 +243,28 @@ def _gather(part: Examples, drawn: Draw, how: Augmentation, size: int, rng) -> B
     silent = np.ones(len(drawn.images), bool)
     for places in drawn.sentences.values():
         silent &= (places < 0).all(axis=1)
-    images = augment(part.images[drawn.images], drawn.symmetries, silent, how, size, rng)
-    x = {"image": images}
+    if part.turned:
+        images = part.images[drawn.images, drawn.symmetries]
+    else:
+        images = augment(part.images[drawn.images], drawn.symmetries, silent, how, size, rng)
     y = {name: target[drawn.images] for name, target in part.targets.items()}
     weight = {name: known[drawn.images] for name, known in part.weights.items()}
+    if how.mix and silent.all() and rng.random() < how.mix:
+        images, others, own = mix(images, rng)
+        y = {name: _mean(target, target[others], own) for name, target in y.items()}
+        weight = {name: known * known[others] for name, known in weight.items()}
+    x = {"image": images}
     for kind, places in drawn.sentences.items():
         group = part.slots[kind]
         x |= {name: _take(array, places) for name, array in group.inputs.items()}
         y |= {name: _take(array, places) for name, array in group.targets.items()}
         weight |= {name: _take(array, places) for name, array in group.weights.items()}
     return x, y, weight
+
+
+def _mean(one: np.ndarray, other: np.ndarray, share: np.ndarray) -> np.ndarray:
+    share = share.reshape(-1, *(1,) * (one.ndim - 1))
+    return (share * one + (1 - share) * other).astype(one.dtype)
 
 
 def _take(array: np.ndarray, places: np.ndarray) -> np.ndarray:

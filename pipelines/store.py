@@ -51,10 +51,7 @@ def stored_images(
             dtype; or the cache folder cannot be written.
     """
     bands = tuple(bands)
-    folder = Path(
-        os.environ.get("SPATIALNET_CACHE") or platformdirs.user_cache_dir("spatialnet_keras")
-    )
-    store = folder / f"{_fingerprint(records, size, bands)}.npy"
+    store = cache_folder() / f"{_fingerprint(records, size, bands)}.npy"
     left_out = _remembered(store)
     # A store with gaps does not answer a run that wants no gaps: the cause may have been mended.
     if left_out is None or (left_out and not skip_bad):
@@ -62,6 +59,13 @@ def stored_images(
         left_out = _write(store, records, images, skip_bad)
     rows = tuple(row for i, row in enumerate(records) if i not in left_out)
     return replace(records, rows=rows), np.load(store, mmap_mode="r")
+
+
+def cache_folder() -> Path:
+    """SPATIALNET_CACHE, else the user's own cache folder."""
+    return Path(
+        os.environ.get("SPATIALNET_CACHE") or platformdirs.user_cache_dir("spatialnet_keras")
+    )
 
 
 def _fingerprint(records: Records, size: int, bands: tuple[int, ...]) -> str:

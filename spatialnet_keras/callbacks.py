@@ -31,10 +31,18 @@ class Epoch(keras.callbacks.Callback):
         run: The run.
         validation: Each data set's part and its examples.
         history: Entries of the finished epochs; the new ones are appended.
+        network: What is kept: the model that is trained, with the frozen encoder before it.
     """
 
-    def __init__(self, run: Run, validation: list[tuple[Part, Examples]], history: list[dict]):
+    def __init__(
+        self,
+        run: Run,
+        validation: list[tuple[Part, Examples]],
+        history: list[dict],
+        network: keras.Model,
+    ):
         super().__init__()
+        self.network = network
         self.run = run
         self.validation = validation
         self.history = history
@@ -75,7 +83,7 @@ class Epoch(keras.callbacks.Callback):
             monitored = f"val_{self.run.config.train.monitor}"
             if self._is_best(logs[monitored], monitored):
                 temporary = self.run.path / ".best.keras"
-                keras.Model(self.model.inputs, self.model.output).save(temporary)
+                keras.Model(self.network.inputs, self.network.output).save(temporary)
                 temporary.replace(self.run.best)
         entry = {"epoch": epoch + 1, "seconds": round(seconds, 3)}
         self.history.append(entry | {name: float(value) for name, value in logs.items()})

@@ -32,10 +32,27 @@ def _check_fields(section) -> None:
 class ModelConfig:
     """The network. Letters of shapes: N tokens, D width, H heads, P patch size."""
 
+    encoder: str = setting(
+        "vit",
+        "of the image: vit (the paper's), cnn (a plain control), or preset:NAME_OR_FOLDER, any "
+        "keras-hub image backbone",
+    )
     image_size: int = setting(256, "pixels a side that the model sees (paper, IV)")
-    patch_size: int = setting(16, "P, pixels a side of a patch (paper, III.A)")
+    patch_size: int = setting(16, "P, pixels a side of a patch (paper, III.A); not of a preset")
     width: int = setting(512, "D, channels of a token (paper, III.A)")
-    layers: int = setting(12, "transformer blocks over the image tokens (paper, III.A)")
+    layers: int = setting(12, "blocks over the image tokens (paper, III.A); not of a preset")
+    hybrid_layers: int = setting(0, "transformer blocks after a preset's own layers")
+    frozen_share: float = setting(
+        1.0,
+        "share of a preset's layers, from the first, that --train.encoder frozen and cached keep "
+        "as they are; the others are trained",
+    )
+    pixel_scaling: str = setting(
+        "preset",
+        "what a preset expects: as it says itself, else as ImageNet; mean and deviation of "
+        "ImageNet, -1 to 1, 0 to 1, 0 to 255",
+        ("preset", "imagenet", "symmetric", "unit", "raw"),
+    )
     heads: int = setting(8, "H, attention heads; divides D (paper, III.A)")
     mlp_ratio: int = setting(4, "hidden width of an MLP over D (not in the paper)")
     norm: str = setting("pre", "layer norm before or after (not in the paper)", ("pre", "post"))
@@ -45,6 +62,7 @@ class ModelConfig:
     stochastic_depth: float = setting(
         0.0, "rate at which the last block's branches are skipped (not in the paper)"
     )
+    vector_dropout: float = setting(0.0, "rate within the image vector (not in the paper)")
     fusion: str = setting(
         "cross_attention",
         "how a question meets the image (not in the paper): words look at its tokens; product of "
@@ -76,10 +94,20 @@ class ModelConfig:
     def __post_init__(self):
         _check_fields(self)
         for each in dataclasses.fields(self):
-            if each.type is int and getattr(self, each.name) < 1:
+            least = 0 if each.name == "hybrid_layers" else 1
+            if each.type is int and getattr(self, each.name) < least:
                 raise ConfigError(
-                    f"{each.name} must be at least 1. Received: {getattr(self, each.name)}."
+                    f"{each.name} must be at least {least}. Received: {getattr(self, each.name)}."
                 )
+        kind, _, name = self.encoder.partition(":")
+        if kind not in ("vit", "cnn", "preset") or (kind == "preset") != bool(name):
+            raise ConfigError(
+                f"encoder must be vit, cnn or preset:NAME_OR_FOLDER. Received: {self.encoder!r}."
+            )
+        if not 0 < self.frozen_share <= 1:
+            raise ConfigError(f"frozen_share must be in (0, 1]. Received: {self.frozen_share}.")
+        if kind == "cnn" and self.pooling == "cls":
+            raise ConfigError("encoder cnn has no class token. Use pooling mean.")
         if self.image_size % self.patch_size:
             raise ConfigError(
                 f"patch_size must divide image_size. Received: "
@@ -91,7 +119,13 @@ class ModelConfig:
             )
         if self.positions == "sine" and self.width % 4:
             raise ConfigError(f"Sine positions need width % 4 == 0. Received: width={self.width}.")
-        for name in ("dropout", "stochastic_depth", "token_dropout", "caption_dropout"):
+        for name in (
+            "dropout",
+            "stochastic_depth",
+            "token_dropout",
+            "caption_dropout",
+            "vector_dropout",
+        ):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be in [0, 1). Received: {getattr(self, name)}.")
 
@@ -118,6 +152,21 @@ class TrainConfig:
     clip_norm: float = setting(1.0, "largest global norm of a gradient; 0: none (not in the paper)")
     ema: float = setting(0.0, "decay of the weights' running mean, used in evaluation; 0: none")
     label_smoothing: float = setting(0.0, "of the classes in cross entropy (not in the paper)")
+    encoder: str = setting(
+        "full",
+        "what of the image encoder is trained: all of it; nothing; nothing, its features computed "
+        "once and kept on disk; or LoRA's small matrices beside its kernels",
+        ("full", "frozen", "cached", "lora"),
+    )
+    encoder_rate: float = setting(
+        1.0,
+        "learning rate of the image encoder's first layer over the heads'; rises geometrically "
+        "with depth",
+    )
+    lora_rank: int = setting(8, "rank of LoRA's matrices (Hu et al. 2021)")
+    mix: float = setting(
+        0.0, "share of batches whose tiles are mixed by mixup or cutmix, where nothing is asked"
+    )
     symmetries: bool = setting(True, "flip and turn tiles where no sentence names a side")
     crop: float = setting(
         1.0, "smallest share of a tile that a random crop keeps; 1: none (where nothing is asked)"
@@ -139,7 +188,13 @@ class TrainConfig:
 
     def __post_init__(self):
         _check_fields(self)
-        for name in ("batch_size", "epochs", "questions_per_image", "captions_per_image"):
+        for name in (
+            "batch_size",
+            "epochs",
+            "questions_per_image",
+            "captions_per_image",
+            "lora_rank",
+        ):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1. Received: {getattr(self, name)}.")
         if not self.learning_rate > 0:
@@ -149,6 +204,19 @@ class TrainConfig:
                 raise ConfigError(f"{name} must not be negative. Received: {getattr(self, name)}.")
         if not 0 < self.crop <= 1:
             raise ConfigError(f"crop must be in (0, 1]. Received: {self.crop}.")
+        if not 0 < self.encoder_rate <= 1:
+            raise ConfigError(f"encoder_rate must be in (0, 1]. Received: {self.encoder_rate}.")
+        if self.encoder_rate < 1 and self.optimizer != "adamw":
+            raise ConfigError(
+                f"encoder_rate below 1 needs adamw. Received: optimizer={self.optimizer!r}."
+            )
+        if self.encoder == "cached" and (self.crop < 1 or self.jitter or self.gain):
+            raise ConfigError(
+                "encoder cached sees each tile only turned and flipped: crop must be 1, jitter and "
+                f"gain 0. Received: crop={self.crop}, jitter={self.jitter}, gain={self.gain}."
+            )
+        if not 0 <= self.mix <= 1:
+            raise ConfigError(f"mix must be in [0, 1]. Received: {self.mix}.")
         for name in ("warmup", "ema", "label_smoothing", "jitter", "gain"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be in [0, 1). Received: {getattr(self, name)}.")
@@ -156,10 +224,13 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class DecodeConfig:
-    """How a caption is written (not in the paper)."""
+    """How answers are made of the trained network (not in the paper)."""
 
     beams: int = setting(1, "W, captions followed at once; 1: greedy")
     length_penalty: float = setting(0.7, "power of the words in a caption's score; 0 likes short")
+    symmetries: bool = setting(
+        False, "average land use and answers over the eight flips and turns of the tile"
+    )
     consensus: bool = setting(
         False, "take the candidate of the highest expected CIDEr against the others"
     )
@@ -267,6 +338,32 @@ PRESETS = {
             crop=0.35,
             jitter=0.5,
             gain=0.1,
+        ),
+    ),
+    # For a pretrained encoder on a CPU: --model.encoder preset:NAME_OR_FOLDER.
+    "transfer": Config(
+        preset="transfer",
+        model=ModelConfig(
+            encoder="preset:efficientnet_lite0",
+            image_size=224,
+            width=256,
+            heads=8,
+            hybrid_layers=0,
+            frozen_share=0.35,
+            dropout=0.1,
+            vector_dropout=0.2,
+        ),
+        train=TrainConfig(
+            batch_size=32,
+            epochs=20,
+            learning_rate=1e-3,
+            encoder="cached",
+            weight_decay=0.05,
+            l2=0.0,
+            warmup=0.1,
+            ema=0.98,
+            label_smoothing=0.1,
+            mix=0.6,
         ),
     ),
     # For the first three minutes, tests and teaching.

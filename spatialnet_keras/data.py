@@ -1,5 +1,6 @@
 """Data of a run: records and stored images of a split, of all its data sets."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ import numpy as np
 
 import pipelines
 from pipelines.batches import Examples
-from pipelines.images import band_statistics
+from pipelines.images import band_statistics, read_image
 from pipelines.records import DataError, Records
 from pipelines.store import stored_images
 from spatialnet_keras.config import Config, Pixels
@@ -35,19 +36,30 @@ def read(config: Config, split: str, skip_bad: bool = False, to_crop: bool = Fal
         config: Names the data sets and the size of the images.
         split: "train", "val" or "test".
         skip_bad: Whether to go on without images that cannot be read.
-        to_crop: Whether to read twice as many pixels a side, so that a crop still has some to show.
+        to_crop: Whether to read up to twice as many pixels a side, as many as the tiles have, so
+            that a crop still has some to show.
 
     Raises:
         DataError: If there is nothing in the split, or an image cannot be read.
     """
-    size = config.model.image_size * (2 if to_crop else 1)
     parts = []
     for records, (_, root) in zip(read_records(config, split), config.data, strict=True):
+        size = config.model.image_size
+        if to_crop:
+            size = max(size, min(2 * size, _side(records)))
         kept, images = stored_images(records, size, skip_bad=skip_bad)
         if left_out := len(records) - len(kept):
             print(f"{left_out} of {len(records)} {split} images of {root} were left out.")
         parts.append(Part(kept, images))
     return parts
+
+
+def _side(records: Records) -> int:
+    """Pixels of the longer side of the first image that can be read; 0 if none can."""
+    for row in records:
+        with contextlib.suppress(DataError):
+            return max(read_image(row.image).shape[:2])
+    return 0
 
 
 def read_records(config: Config, split: str) -> list[Records]:

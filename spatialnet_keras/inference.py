@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from pipelines.batches import Examples, evaluation_batches, unpad
+from pipelines.records import ALL_SYMMETRIES
 from spatialnet_keras import data
 from spatialnet_keras.config import Config, DecodeConfig
 from spatialnet_keras.consensus import Memory, choose
@@ -49,12 +50,36 @@ def predict(
     outputs = model.predict(evaluation_batches(examples, batch_size), verbose=0)
     found = {task.name: unpad(examples, task.answer_unit, outputs[task.name]) for task in tasks}
     found["image_vector"] = unpad(examples, "image", outputs["image_vector"])
+    if config.decode.symmetries:
+        found |= _mean_over_symmetries(found, model, examples, tasks, batch_size)
     for task in tasks:
         if task.unit == "caption":
             found[task.name] = choose(
                 found[task.name], found["image_vector"], config.decode, memory
             )
     return found
+
+
+def _mean_over_symmetries(
+    found: Outputs, model: keras.Model, examples: Examples, tasks: Sequence[Task], batch_size: int
+) -> Outputs:
+    """Mean outputs over all flips and turns of a tile, where these keep the question true."""
+    averaged = [task for task in tasks if task.unit != "caption"]
+    if not averaged:
+        return {}
+    # without the captions, which would be written anew for each
+    part = keras.Model(model.input, {task.name: model.output[task.name] for task in averaged})
+    sums = {task.name: found[task.name].astype("float64") for task in averaged}
+    for symmetry in ALL_SYMMETRIES[1:]:
+        turned = part.predict(evaluation_batches(examples, batch_size, symmetry), verbose=0)
+        for task in averaged:
+            sums[task.name] += unpad(examples, task.answer_unit, turned[task.name])
+    means = {name: total / len(ALL_SYMMETRIES) for name, total in sums.items()}
+    for task in averaged:
+        if task.unit != "image":
+            sided = ~examples.slots[task.unit].symmetric
+            means[task.name][sided] = found[task.name][sided]
+    return {name: mean.astype("float32") for name, mean in means.items()}
 
 
 def predict_on_other_images(

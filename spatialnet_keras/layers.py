@@ -4,7 +4,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from spatialnet_keras.config import ModelConfig
+from spatialnet_keras.config import ModelConfig, Pixels
+
+FEATURES = "features"  # the layer that ends what can be frozen, computed once and kept
 
 register = keras.saving.register_keras_serializable(package="spatialnet_keras")
 
@@ -119,6 +121,14 @@ class MaskedMean(keras.layers.Layer):
     def compute_output_shape(self, x_shape, keep_shape):
         """Without the words' dimension."""
         return (*x_shape[:-2], x_shape[-1])
+
+
+def normalised(image, pixels: Pixels):
+    """Stored pixels [B, S, S, C] -> mean 0, deviation 1 per band over the training split."""
+    deviation = np.array(pixels.deviation)
+    return keras.layers.Rescaling(
+        1 / deviation, -np.array(pixels.mean) / deviation, name="normalise"
+    )(image)
 
 
 def patch_embedding(pixels, config: ModelConfig):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 
 from spatialnet_keras.config import Config
-from spatialnet_keras.encoders import image_encoder, question_encoder
+from spatialnet_keras.encoders import image_encoder, question_encoder, split_at_features
 from spatialnet_keras.tasks import Task
 
 Head = tuple[keras.Model, tuple[str, ...]]  # a head and what it reads
@@ -30,12 +30,12 @@ def build_model(config: Config, tasks: Sequence[Task], words: int) -> keras.Mode
     asked = any(task.unit == "question" for task in tasks)
     asking = question_encoder(config.model, words) if asked else None
     heads = {task.name: (task.head(config.model), task.reads) for task in tasks}
-    inputs, _, outputs = _connect(config, encoder, asking, heads)
+    inputs, _, outputs = _connect(config, encoder, asking, heads, config.pixels.dtype)
     return keras.Model(inputs, outputs, name="spatialnet_vit")
 
 
-def answering_model(model: keras.Model, config: Config, tasks: Sequence[Task]) -> keras.Model:
-    """The same layers, connected to answer: captions are written, not read.
+def model_on_features(model: keras.Model, config: Config, tasks: Sequence[Task]) -> keras.Model:
+    """The same layers behind the image encoder's features, for an encoder that is not trained.
 
     Args:
         model: Of `build_model`; the weights stay shared.
@@ -43,24 +43,48 @@ def answering_model(model: keras.Model, config: Config, tasks: Sequence[Task]) -
         tasks: Fitted tasks.
 
     Returns:
+        As `build_model`, but its `image` is the features [B, N, F], float16.
+    """
+    _, encoder = split_at_features(model.get_layer("image_encoder"))
+    heads = {task.name: (model.get_layer(task.name), task.reads) for task in tasks}
+    inputs, _, outputs = _connect(config, encoder, _asking(model, tasks), heads, dtype="float16")
+    return keras.Model(inputs, outputs, name="spatialnet_vit_on_features")
+
+
+def answering_model(model: keras.Model, config: Config, tasks: Sequence[Task]) -> keras.Model:
+    """The same layers, connected to answer: captions are written, not read.
+
+    Args:
+        model: Of `build_model` or `model_on_features`; the weights stay shared.
+        config: Of the run.
+        tasks: Fitted tasks.
+
+    Returns:
         A functional model from `image` and, if a task asks for it, `question`, to a dict of one
         output a task and `image_vector` [B, D]. A caption is int32 [B, W, L], best beam first.
     """
-    asked = any(task.unit == "question" for task in tasks)
-    asking = model.get_layer("question_encoder") if asked else None
+    encoder = model.get_layer("image_encoder")
     heads = {task.name: task.answering(model.get_layer(task.name), config.decode) for task in tasks}
-    inputs, features, outputs = _connect(config, model.get_layer("image_encoder"), asking, heads)
+    (dtype,) = (each.dtype for each in model.inputs if each.name == "image")
+    inputs, features, outputs = _connect(config, encoder, _asking(model, tasks), heads, dtype)
     outputs["image_vector"] = features["image_vector"]
     return keras.Model(inputs, outputs, name="spatialnet_vit_answers")
 
 
+def _asking(model: keras.Model, tasks: Sequence[Task]) -> keras.Model | None:
+    asked = any(task.unit == "question" for task in tasks)
+    return model.get_layer("question_encoder") if asked else None
+
+
 def _connect(
-    config: Config, encoder: keras.Model, asking: keras.Model | None, heads: dict[str, Head]
+    config: Config,
+    encoder: keras.Model,
+    asking: keras.Model | None,
+    heads: dict[str, Head],
+    dtype: str,
 ):
     """Inputs, features, outputs: the image is encoded once for all heads and sentences."""
-    inputs = {
-        "image": keras.Input(encoder.input.shape[1:], dtype=encoder.input.dtype, name="image")
-    }
+    inputs = {"image": keras.Input(encoder.input.shape[1:], dtype=dtype, name="image")}
     features = dict(encoder(inputs["image"]))
     if asking:
         shape = (None, config.model.question_words)

@@ -14,11 +14,15 @@ from pipelines.batches import Examples, steps_per_epoch, training_batches
 from spatialnet_keras import data
 from spatialnet_keras.callbacks import AnswerSheet, Epoch, ShortBar
 from spatialnet_keras.checkpoints import load_state
-from spatialnet_keras.config import Config, ConfigError, ModelConfig, TrainConfig, unknown
+from spatialnet_keras.config import Config, ConfigError, ModelConfig, unknown
 from spatialnet_keras.encode import questions
+from spatialnet_keras.encoders import split_at_features
 from spatialnet_keras.evaluate import evaluate
+from spatialnet_keras.features import stored_features
 from spatialnet_keras.initialise import initialise
-from spatialnet_keras.model import build_model
+from spatialnet_keras.model import build_model, model_on_features
+from spatialnet_keras.optimizers import optimizer
+from spatialnet_keras.regimes import apply_regime
 from spatialnet_keras.run import Run
 from spatialnet_keras.scoreboard import to_json
 from spatialnet_keras.tasks import TASKS, Task, task
@@ -127,7 +131,13 @@ def _mention_unanswered(records: Sequence[data.Records]) -> None:
         )
 
 
-def compile_model(model: keras.Model, config: Config, tasks: Sequence[Task], steps: int) -> None:
+def compile_model(
+    model: keras.Model,
+    config: Config,
+    tasks: Sequence[Task],
+    steps: int,
+    encoder: keras.Model | None = None,
+) -> None:
     """Compiles with L = sum_t lambda_t L_t + lambda_reg |W|^2 (paper, III.C).
 
     Args:
@@ -135,6 +145,7 @@ def compile_model(model: keras.Model, config: Config, tasks: Sequence[Task], ste
         config: Of the run; `config.tasks` holds every lambda_t.
         tasks: Fitted tasks.
         steps: Of the whole training, for the schedule.
+        encoder: The layers to which `train.encoder_rate` applies.
     """
     if config.train.l2:
         for variable in model.trainable_variables:
@@ -142,7 +153,7 @@ def compile_model(model: keras.Model, config: Config, tasks: Sequence[Task], ste
                 variable.regularizer = keras.regularizers.L2(config.train.l2)
     weights = dict(config.tasks)
     model.compile(
-        optimizer=optimizer(config.train, steps),
+        optimizer=optimizer(config.train, steps, encoder),
         loss={each.name: each.loss(config.train.label_smoothing) for each in tasks},
         loss_weights={each.name: weights[each.name] for each in tasks},
         # not `metrics`: these would count rows without a label
@@ -150,46 +161,27 @@ def compile_model(model: keras.Model, config: Config, tasks: Sequence[Task], ste
     )
 
 
-def optimizer(config: TrainConfig, steps: int) -> keras.optimizers.Optimizer:
-    """Adam or AdamW with warm-up, schedule, clipping and running mean as configured."""
-    warmup = round(config.warmup * steps)
-    rate = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if warmup else config.learning_rate,
-        decay_steps=max(1, steps - warmup),
-        alpha=0.0 if config.schedule == "cosine" else 1.0,
-        warmup_target=config.learning_rate if warmup else None,
-        warmup_steps=warmup,
-    )
-    shared = {
-        "learning_rate": rate,
-        "global_clipnorm": config.clip_norm or None,
-        "use_ema": config.ema > 0,
-        "ema_momentum": config.ema or 0.99,
-    }
-    if config.optimizer == "adam":
-        return keras.optimizers.Adam(**shared)
-    made = keras.optimizers.AdamW(weight_decay=config.weight_decay, **shared)
-    made.exclude_from_weight_decay(
-        var_names=["bias", "gamma", "beta", "positions", "class_token", "embeddings"]
-    )
-    return made
-
-
 def _fit(run: Run, training, validation, init: Run | None, verbose: int | None) -> None:
     config, settings = run.config, run.config.train
     examples = [part.encode(run.tasks, run.vocabulary, config) for part in training]
+    held_out = [part.encode(run.tasks, run.vocabulary, config) for part in validation]
     steps = steps_per_epoch(examples, settings.batch_size)
-    model = build_model(config, run.tasks, len(run.vocabulary))
-    compile_model(model, config, run.tasks, settings.epochs * steps)
-    if init and not run.checkpoint.exists():
-        initialise(model, run, init)
+    network = model = build_model(config, run.tasks, len(run.vocabulary))
+    if init:
+        initialise(network, run, init)
+    below, _ = split_at_features(network.get_layer("image_encoder"))
+    apply_regime(below, settings)
+    if settings.encoder == "cached":
+        model = model_on_features(network, config, run.tasks)
+        examples = _on_features(below, examples, 8 if settings.symmetries else 1)
+        held_out = _on_features(below, held_out, 1)
+    compile_model(model, config, run.tasks, settings.epochs * steps, below)
     history = load_state(run.checkpoint, model) if run.checkpoint.exists() else []
     if history:
         print(f"Going on with {run.path} after epoch {len(history)} of {settings.epochs}.")
     if len(history) == settings.epochs:
         return
-    held_out = [(part, part.encode(run.tasks, run.vocabulary, config)) for part in validation]
-    epoch = Epoch(run, held_out, history)
+    epoch = Epoch(run, list(zip(validation, held_out, strict=True)), history, network)
     model.fit(
         _batches(examples, config, len(history)),
         epochs=settings.epochs,
@@ -208,6 +200,15 @@ def _fit(run: Run, training, validation, init: Run | None, verbose: int | None) 
     )
 
 
+def _on_features(below: keras.Model, parts: list[Examples], symmetries: int) -> list[Examples]:
+    return [
+        dataclasses.replace(
+            part, images=stored_features(below, part.images, symmetries), turned=True
+        )
+        for part in parts
+    ]
+
+
 def _batches(examples: list[Examples], config: Config, first_epoch: int):
     settings = config.train
     drawn = {"question": settings.questions_per_image, "caption": settings.captions_per_image}
@@ -218,7 +219,9 @@ def _batches(examples: list[Examples], config: Config, first_epoch: int):
         settings.seed,
         settings.epochs,
         first_epoch,
-        Augmentation(settings.symmetries, settings.crop, settings.jitter, settings.gain),
+        Augmentation(
+            settings.symmetries, settings.crop, settings.jitter, settings.gain, settings.mix
+        ),
         config.model.image_size,
         settings.type_balance,
     )

@@ -17,6 +17,8 @@ SOURCES = [
 FLOORS = [
     {"train"},
     {"spatialnet_keras.training", "spatialnet_keras.initialise"},
+    {"spatialnet_keras.regimes", "spatialnet_keras.features"},
+    {"spatialnet_keras.optimizers"},
     {"spatialnet_keras.callbacks"},
     {"spatialnet_keras.plots"},
     {"spatialnet_keras.evaluate"},

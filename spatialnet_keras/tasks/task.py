@@ -163,9 +163,9 @@ class Classification(Task):
 
 @keras.saving.register_keras_serializable(package="spatialnet_keras")
 class CrossEntropy(keras.losses.Loss):
-    """Cross entropy of class ids [...] and logits [..., K], with smoothed labels.
+    """Cross entropy of class ids [...] or label distributions [..., K], and logits [..., K].
 
-    Keras smooths only one-hot labels; these are made here, not in the pipeline.
+    Keras smooths only one-hot labels; of ids these are made here, not in the pipeline.
     """
 
     def __init__(self, label_smoothing: float = 0.0, name: str = "cross_entropy", **kwargs):
@@ -175,7 +175,9 @@ class CrossEntropy(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         """One loss a row."""
-        labels = ops.one_hot(ops.cast(y_true, "int32"), y_pred.shape[-1], dtype=y_pred.dtype)
+        labels = y_true
+        if len(labels.shape) < len(y_pred.shape):
+            labels = ops.one_hot(ops.cast(labels, "int32"), y_pred.shape[-1], dtype=y_pred.dtype)
         return keras.losses.categorical_crossentropy(
             labels, y_pred, from_logits=True, label_smoothing=self.label_smoothing
         )

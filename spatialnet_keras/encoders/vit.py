@@ -1,0 +1,31 @@
+"""The paper's vision transformer (III.A)."""
+
+import keras
+
+from spatialnet_keras.config import ModelConfig, Pixels
+from spatialnet_keras.layers import (
+    ClassToken,
+    Positions,
+    TokenDropout,
+    layer_norm,
+    normalised,
+    patch_embedding,
+    transformer_block,
+)
+
+
+def tokens(image, config: ModelConfig, pixels: Pixels, drop_tokens: bool):
+    """Stored pixels [B, S, S, C] -> tokens [B, N, D], one more with a class token."""
+    x = patch_embedding(normalised(image, pixels), config)
+    x = Positions(config.positions, name="patch_positions")(x)
+    if config.token_dropout and drop_tokens:
+        x = TokenDropout(config.token_dropout, name="token_dropout")(x)
+    if config.pooling == "cls":
+        x = ClassToken(name="class_token")(x)
+    if config.dropout:
+        x = keras.layers.Dropout(config.dropout, name="patch_dropout")(x)
+    for index in range(config.layers):
+        # the rate rises linearly with depth, as stochastic depth is usually done
+        drop_path = config.stochastic_depth * index / max(1, config.layers - 1)
+        x = transformer_block(x, config, f"block_{index + 1}", drop_path)
+    return layer_norm("last_norm")(x) if config.norm == "pre" else x

@@ -1,0 +1,71 @@
+"""Features: what a frozen encoder makes of every tile, computed once and kept on disk.
+
+An epoch over features takes seconds on a CPU. They stand beside the decoded images in the cache
+folder (see `pipelines.store`) and are safe to delete at any time.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+from tqdm import tqdm
+
+from pipelines.images import apply_symmetries
+from pipelines.store import cache_folder
+
+BATCH = 32  # images
+_DTYPE = np.float16  # twice as many fit on the disk; its rounding is far below what dropout does
+
+
+def stored_features(below: keras.Model, images: np.ndarray, symmetries: int) -> np.ndarray:
+    """Opens the features of stored images; computes them if no earlier run has.
+
+    Args:
+        below: Stored pixels [B, S, S, C] to features [B, N, F]; not trained any more.
+        images: Memory-mapped images of `pipelines.store`, [n, S, S, C].
+        symmetries: 8 for every flip and turn of each tile, 1 for the tile as it is.
+
+    Returns:
+        float16 [n, symmetries, N, F], read-only, memory-mapped.
+    """
+    path = cache_folder() / f"{_fingerprint(below, images, symmetries)}.features.npy"
+    if not path.is_file():
+        _compute(path, below, images, symmetries)
+    return np.load(path, mmap_mode="r")
+
+
+def _fingerprint(below: keras.Model, images: np.ndarray, symmetries: int) -> str:
+    found = hashlib.sha256(f"{Path(images.filename).name} {symmetries}".encode())
+    # what is computed, and with which weights
+    found.update(below.to_json().encode())
+    for variable in below.variables:
+        found.update(np.ascontiguousarray(ops.convert_to_numpy(variable)).tobytes())
+    return found.hexdigest()[:32]
+
+
+def _compute(path: Path, below: keras.Model, images: np.ndarray, symmetries: int) -> None:
+    shape = (len(images), symmetries, *below.output.shape[1:])
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    features = np.lib.format.open_memmap(temporary, "w+", _DTYPE, shape)
+    try:
+        with tqdm(total=len(images) * symmetries, desc="Features", unit="image", delay=2) as bar:
+            for start in range(0, len(images), BATCH):
+                tiles = images[start : start + BATCH]
+                for code in range(symmetries):
+                    turned = apply_symmetries(tiles, np.full(len(tiles), code))
+                    features[start : start + BATCH, code] = below.predict_on_batch(_full(turned))[
+                        : len(tiles)
+                    ]
+                    bar.update(len(tiles))
+        features.flush()
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _full(tiles: np.ndarray) -> np.ndarray:
+    """The last batch filled up: another shape would be compiled anew."""
+    return np.concatenate([tiles, np.repeat(tiles[-1:], BATCH - len(tiles), axis=0)])

@@ -1,0 +1,94 @@
+"""Optimizers: Adam or AdamW with warm-up, schedule, clipping, a running mean, rates by depth."""
+
+from collections.abc import Iterator, Mapping
+
+import keras
+
+from spatialnet_keras.config import TrainConfig
+
+
+class LayerwiseAdamW(keras.optimizers.AdamW):
+    """AdamW with a learning rate of its own for some variables.
+
+    Args:
+        shares: Per path of a variable, its share of the learning rate; 1 where none is given.
+        **kwargs: Of AdamW.
+    """
+
+    def __init__(self, shares: Mapping[str, float], **kwargs):
+        super().__init__(**kwargs)
+        self.shares = dict(shares)
+
+    def update_step(self, gradient, variable, learning_rate):
+        """AdamW's step at the variable's own rate."""
+        # on TensorFlow the variable comes without Keras' path
+        path = self._trainable_variables[self._get_variable_index(variable)].path
+        share = self.shares.get(path, 1.0)
+        super().update_step(gradient, variable, learning_rate * share)
+
+
+def optimizer(
+    config: TrainConfig, steps: int, encoder: keras.Model | None = None
+) -> keras.optimizers.Optimizer:
+    """The optimizer that a configuration asks for.
+
+    Args:
+        config: Of the training.
+        steps: Of the whole training, for the schedule.
+        encoder: The layers to which `config.encoder_rate` applies.
+    """
+    warmup = round(config.warmup * steps)
+    rate = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup else config.learning_rate,
+        decay_steps=max(1, steps - warmup),
+        alpha=0.0 if config.schedule == "cosine" else 1.0,
+        warmup_target=config.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
+    shared = {
+        "learning_rate": rate,
+        "global_clipnorm": config.clip_norm or None,
+        "use_ema": config.ema > 0,
+        "ema_momentum": config.ema or 0.99,
+    }
+    if config.optimizer == "adam":
+        return keras.optimizers.Adam(**shared)
+    shared["weight_decay"] = config.weight_decay
+    if encoder is not None and config.encoder_rate < 1:
+        made = LayerwiseAdamW(rates_by_depth(encoder, config.encoder_rate), **shared)
+    else:
+        made = keras.optimizers.AdamW(**shared)
+    made.exclude_from_weight_decay(
+        # the last three are keras-hub's names
+        var_names=[
+            "bias",
+            "gamma",
+            "beta",
+            "positions",
+            "class_token",
+            "embeddings",
+            "position_embedding",
+            "cls_token",
+            "lambda",
+        ]
+    )
+    return made
+
+
+def rates_by_depth(encoder: keras.Model, first: float) -> dict[str, float]:
+    """Per path of a trainable variable, a share from `first` up to 1, by the layer's depth."""
+    layers = [layer for layer in leaves(encoder) if layer.trainable_variables]
+    return {
+        variable.path: first ** (1 - place / len(layers))
+        for place, layer in enumerate(layers)
+        for variable in layer.trainable_variables
+    }
+
+
+def leaves(layer: keras.Layer) -> Iterator[keras.Layer]:
+    """The layers of a model and of the models within it, from input to output."""
+    for each in layer.layers:
+        if isinstance(each, keras.Model):
+            yield from leaves(each)
+        else:
+            yield each

@@ -1,0 +1,189 @@
+"""Image encoders: one interface for the ViT, a plain CNN and presets; regimes; features on disk."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import keras
+import keras_hub
+import numpy as np
+import pytest
+from keras import ops
+
+import train
+from spatialnet_keras.config import ConfigError, ModelConfig, Pixels, TrainConfig
+from spatialnet_keras.encoders import image_encoder, split_at_features
+from spatialnet_keras.encoders.preset import halves, load_backbone
+from spatialnet_keras.features import stored_features
+from spatialnet_keras.optimizers import rates_by_depth
+from spatialnet_keras.regimes import apply_regime
+
+TINY = ModelConfig(image_size=32, patch_size=8, width=16, heads=2, layers=2, dropout=0.0)
+
+
+@pytest.fixture(scope="module")
+def presets(tmp_path_factory) -> dict[str, Path]:
+    """Two tiny presets with random weights: a map of features, and tokens with a class token."""
+    root = tmp_path_factory.mktemp("presets")
+    keras.utils.set_random_seed(0)
+    made = {
+        "map": keras_hub.models.ResNetBackbone(
+            input_conv_filters=[64], input_conv_kernel_sizes=[3], stackwise_num_filters=[64, 64],
+            stackwise_num_blocks=[1, 1], stackwise_num_strides=[1, 2], block_type="basic_block",
+            image_shape=(None, None, 3),
+        ),
+        "tokens": keras_hub.models.ViTBackbone(
+            image_shape=(24, 24, 3), patch_size=(8, 8), num_layers=2, num_heads=2, hidden_dim=16,
+            mlp_dim=32,
+        ),
+    }  # fmt: skip
+    for name, backbone in made.items():
+        backbone.save_to_preset(str(root / name))
+    return {name: root / name for name in made}
+
+
+@pytest.fixture(params=["vit", "cnn", "map", "tokens"])
+def config(request, presets) -> ModelConfig:
+    encoder = f"preset:{presets[request.param]}" if request.param in presets else request.param
+    return dataclasses.replace(TINY, encoder=encoder)
+
+
+def tiles(count: int = 3, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+
+
+def test_every_encoder_gives_tokens_on_a_grid_and_a_vector_that_depend_on_the_tile(config):
+    encoder = image_encoder(config, Pixels())
+    found = encoder(tiles())
+    count, places, width = found["image_tokens"].shape
+    assert (count, width) == (3, 16)
+    assert round(places**0.5) ** 2 == places
+    vectors = ops.convert_to_numpy(found["image_vector"])
+    assert vectors.shape == (3, 16)
+    assert np.abs(vectors[0] - vectors[1]).max() > 1e-4
+
+
+def test_every_encoder_survives_saving(config, tmp_path):
+    encoder = image_encoder(config, Pixels())
+    encoder.save(tmp_path / "encoder.keras")
+    again = keras.saving.load_model(tmp_path / "encoder.keras")
+    for name, value in encoder(tiles()).items():
+        assert np.allclose(ops.convert_to_numpy(again(tiles())[name]), value, atol=1e-5)
+
+
+def test_features_and_what_follows_are_the_whole_encoder(config):
+    encoder = image_encoder(config, Pixels())
+    below, above = split_at_features(encoder)
+    whole, parts = encoder(tiles()), above(below(tiles()))
+    for name, value in whole.items():
+        assert np.allclose(ops.convert_to_numpy(parts[name]), value, atol=1e-5)
+
+
+@pytest.mark.parametrize("regime", ["frozen", "lora", "full"])
+def test_a_regime_trains_what_it_says(config, regime):
+    encoder = image_encoder(config, Pixels())
+    below, _ = split_at_features(encoder)
+    everything = below.count_params()
+    apply_regime(below, TrainConfig(encoder=regime, lora_rank=2))
+    trained = sum(np.prod(each.shape) for each in below.trainable_variables)
+    if regime == "frozen":
+        assert trained == 0
+    elif regime == "lora":
+        assert 0 < trained < 0.6 * everything
+        assert all("lora" in each.name for each in below.trainable_variables)
+    else:
+        assert trained > 0.9 * everything
+
+
+def test_lora_starts_where_the_encoder_is_and_is_merged_when_saved(config, tmp_path):
+    encoder = image_encoder(config, Pixels())
+    before = ops.convert_to_numpy(encoder(tiles())["image_vector"])
+    below, _ = split_at_features(encoder)
+    apply_regime(below, TrainConfig(encoder="lora", lora_rank=2))
+    assert np.allclose(encoder(tiles())["image_vector"], before, atol=1e-5)
+    rng = np.random.default_rng(0)
+    for variable in below.trainable_variables:
+        variable.assign(rng.normal(scale=0.3, size=variable.shape).astype("float32"))
+    moved = ops.convert_to_numpy(encoder(tiles())["image_vector"])
+    assert np.abs(moved - before).max() > 1e-3
+    encoder.save(tmp_path / "merged.keras")
+    again = keras.saving.load_model(tmp_path / "merged.keras")
+    assert np.allclose(ops.convert_to_numpy(again(tiles())["image_vector"]), moved, atol=1e-4)
+
+
+def test_rates_rise_with_depth_to_that_of_the_heads(config):
+    below, _ = split_at_features(image_encoder(config, Pixels()))
+    rates = rates_by_depth(below, 0.1)
+    in_order = [rates[each.path] for each in below.trainable_variables if each.path in rates]
+    assert min(rates.values()) == pytest.approx(0.1)
+    assert 0.1 < max(rates.values()) < 1
+    assert len(in_order) == len(below.trainable_variables)
+
+
+def test_halves_of_a_preset_are_the_preset(presets):
+    for folder in presets.values():
+        backbone = load_backbone(str(folder))
+        side = backbone.input.shape[1] or 32
+        x = np.random.default_rng(0).normal(size=(2, side, side, 3)).astype("float32")
+        lower, upper = halves(backbone, 0.4)
+        assert 0 < lower.count_params() < backbone.count_params()
+        assert np.allclose(
+            ops.convert_to_numpy(upper(lower(x))), ops.convert_to_numpy(backbone(x)), atol=1e-4
+        )
+
+
+def test_features_are_kept_on_disk_and_found_again(config, tmp_path, monkeypatch):
+    monkeypatch.setenv("SPATIALNET_CACHE", str(tmp_path))
+    np.save(tmp_path / "images.npy", tiles(5))
+    images = np.load(tmp_path / "images.npy", mmap_mode="r")
+    below, _ = split_at_features(image_encoder(config, Pixels()))
+    features = stored_features(below, images, 8)
+    assert features.shape[:2] == (5, 8)
+    expected = ops.convert_to_numpy(below(np.ascontiguousarray(images[:, :, ::-1])))
+    mirrored = features[:, 4].astype("float32")  # of the tile mirrored left-right
+    assert np.abs(mirrored - expected).max() < 0.01 * np.abs(expected).max() + 1e-3
+    (path,) = tmp_path.glob("*.features.npy")
+    changed = path.stat().st_mtime_ns
+    stored_features(below, images, 8)
+    assert path.stat().st_mtime_ns == changed
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+BAD_PRESETS = {
+    "no such folder": ("./nowhere", "No preset in ./nowhere"),
+    "no config": ("{root}", "it has no config.json"),
+    "no network": ("resnet_18_imagenet_which_is_not", "cannot be loaded"),
+}
+
+
+@pytest.mark.parametrize(("name", "said"), BAD_PRESETS.values(), ids=BAD_PRESETS)
+def test_a_preset_that_cannot_be_loaded_is_one_line(name, said, tmp_path):
+    with pytest.raises(ConfigError, match=said) as caught:
+        load_backbone(name.format(root=tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_another_shape_are_one_line(presets, tmp_path):
+    folder = tmp_path / "wrong"
+    folder.mkdir()
+    for path in presets["tokens"].iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    config = json.loads((folder / "config.json").read_text())
+    config["config"]["hidden_dim"] = 32
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ConfigError, match="cannot be loaded") as caught:
+        load_backbone(str(folder))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_run_on_cached_features_ends_with_a_network_of_pixels(presets, city, exit_code, tmp_path):
+    flags = (
+        f"--data synthetic={city} --run {tmp_path / 'run'} --epochs 2 --train.encoder cached "
+        f"--model.encoder preset:{presets['map']} --model.frozen_share 0.5 --model.image_size 32 "
+        "--model.width 16 --model.heads 2 --model.question_layers 1 --train.batch_size 8"
+    )
+    assert exit_code(train.main, *flags.split()) == 0
+    rows = json.loads((tmp_path / "run" / "metrics.json").read_text())["scores"]
+    assert {"land_use", "caption", "presence"} <= {row["task"] for row in rows}
+    network = keras.saving.load_model(tmp_path / "run" / "best.keras", compile=False)
+    assert {each.name: each.shape for each in network.inputs}["image"] == (None, 32, 32, 3)
