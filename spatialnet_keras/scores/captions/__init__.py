@@ -40,8 +40,9 @@ def caption_scores(
             "CIDEr weighs words by how few images they occur with, so it needs at least two "
             f"images. Received: {len(hypotheses)}."
         )
-    said = [[tokenised(text) for text in texts] for texts in references]
-    answers = [tokenised(text) for text in hypotheses]
+    lines = iter(tokenised([text for texts in references for text in texts]))
+    said = [[next(lines) for _ in texts] for texts in references]
+    answers = tokenised(hypotheses)
     # a token may hold a no-break space ("1 1/2"): the reference scorer's ROUGE keeps it whole
     pieces = [[tuple(line.split(" ")) for line in lines] for lines in said]
     scores = {"rouge_l": rouge_l(pieces, [tuple(line.split(" ")) for line in answers])}

@@ -1,19 +1,90 @@
-"""Penn Treebank words of a sentence, as the reference scorer takes them, without Java."""
+"""Penn Treebank words of a sentence, as the reference scorer takes them, without Java.
+
+It runs Stanford's PTBTokenizer 3.4.1 with -lowerCase over all sentences, one a line, and removes
+punctuation. Brackets are written "-lrb-" before that, and stay: their names in its list of
+punctuation are in capitals.
+"""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-_WORD = re.compile(r"[\w'/-]+|[^\s\w]")
-_REMOVED = frozenset("'' ' `` ` -LRB- -RRB- -LCB- -RCB- . ? ! , : - -- ... ;".split())
+from spatialnet_keras.scores.captions.characters import DROPPED, shapes
+from spatialnet_keras.scores.captions.rules import ABBREVIATIONS, RULES, TWO_WORDS
+
+_PUNCTUATION = frozenset("'' ' `` ` . ? ! , : - -- --- ---- ... ; \" \u2026 \x85".split(" ")) | {
+    *"\u0091\u0092\u0093\u0094\u0096\u0097\u00ab\u00bb\u2013\u2014\u2015\u2018\u2019\u201b\u201c"
+    "\u201d\u2039\u203a",
+    *("&quot;", "&apos;", "&mdash;", "&ndash;", "&nbsp;"),
+}
+_WRITTEN = {
+    "(": "-lrb-", ")": "-rrb-", "[": "-lsb-", "]": "-rsb-", "{": "-lcb-", "}": "-rcb-",
+    "&lt;": "<", "&gt;": ">", "\u00a2": "cents", "\u00a3": "#",
+    **dict.fromkeys("\u0080\u00a4\u20a0\u20ac", "$"),
+    "\u00bc": "1/4", "\u00bd": "1/2", "\u00be": "3/4", "\u2153": "1/3", "\u2154": "2/3",
+}  # fmt: skip
+
+_ELLIPSIS = re.compile(r"\.{3,}")
+_SKIPPED = frozenset(map(chr, range(33))) | {"\x7f", "\u00a0", DROPPED}
+
+# Most captions: words of letters, a stop at the end. 30 times as fast as by the rules.
+_PLAIN = re.compile(r"(?:[A-Za-z]+(?:-[A-Za-z]+)*,? +)*[A-Za-z]+(?:-[A-Za-z]+)* ?\.? *")
 
 
 def tokenise(sentences: Iterable[str]) -> list[tuple[str, ...]]:
     """The words of each sentence, lower case, without punctuation."""
-    return [tuple(tokenised(text).split()) for text in sentences]
+    return [tuple(line.split()) for line in tokenised(sentences)]
+
+
+def tokenised(sentences: Iterable[str]) -> list[str]:
+    """The words of each sentence, a space between each two.
+
+    A word may hold a no-break space ("1 1/2"). A line break within a sentence is a space, although
+    the reference scorer takes all but a line feed for the end of the sentence.
+    """
+    lines = list(sentences)
+    # it looks past a sentence's end: "no." is a word before a number, also in the next line
+    after = ["\n0" if line[:1].isdigit() else "\n" for line in lines[1:]] + [""]
+    return [_words(line, follows) for line, follows in zip(lines, after, strict=False)]
 
 
 @lru_cache(maxsize=100_000)
-def tokenised(sentence: str) -> str:
-    """The words of a sentence, a space between each two."""
-    return " ".join(w for w in _WORD.findall(sentence.lower()) if w not in _REMOVED)
+def _words(sentence: str, follows: str) -> str:
+    lowered = sentence.lower()
+    if _PLAIN.fullmatch(sentence):
+        words = lowered.replace(",", " ").replace(".", " ").split()
+        if not words or not (words[-1] in ABBREVIATIONS or len(words[-1]) == 1):
+            if TWO_WORDS.isdisjoint(words):
+                return " ".join(words)
+    return " ".join(_by_rules(sentence, follows))
+
+
+def _by_rules(sentence: str, follows: str) -> Iterator[str]:
+    for breaks in "\n\r\v\f\u2028\u2029":
+        sentence = sentence.replace(breaks, " ")
+    shape = shapes(sentence) + follows
+    place = 0
+    while place < len(sentence):
+        if shape[place] in _SKIPPED:
+            place += 1
+            continue
+        longest = max(
+            (found for rule in RULES if (found := rule.match(shape, place))),
+            key=lambda found: found.end(),
+        )
+        end = longest.end(longest.lastindex or 0)
+        word = sentence[place:end].lower()
+        place = end
+        if word in TWO_WORDS:
+            yield word[:3]
+            yield word[3:]
+        elif word not in _PUNCTUATION and not _ELLIPSIS.fullmatch(word):
+            yield _written(word)
+
+
+def _written(word: str) -> str:
+    if word in _WRITTEN:
+        return _WRITTEN[word]
+    for character, written in (("(", "-lrb-"), (")", "-rrb-"), (" ", "\u00a0"), ("\t", "\u00a0")):
+        word = word.replace(character, written)
+    return word.replace("\u00ad", "") or "-"

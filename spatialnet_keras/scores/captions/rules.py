@@ -1,0 +1,130 @@
+"""What is one word: the rules of Stanford's PTBTokenizer 3.4.1, found by asking it.
+
+The reference scorer runs that tokeniser. These rules were written from its answers, by comparing
+on every string of a few characters and on millions of made-up ones, not from its source. They work
+on a text whose characters above ASCII stand for their class (`characters.py`).
+
+The longest match wins, of equally long ones the first. A rule with a group takes only the group as
+the word; what follows it is looked at, and counts as length.
+"""
+
+import re
+
+from spatialnet_keras.scores.captions.characters import DIGIT, LETTER, MARK
+
+TWO_WORDS = frozenset(("cannot", "gimme", "gonna", "gotta", "lemme", "wanna"))  # three and three
+
+# An abbreviation keeps its dot. With a title before a name ("Dr."), more may follow at once.
+_TITLES = """adj adm adv alex assoc asst atty attys ave brig capt cf cie cmdr col comdr cpl dept det
+dr drs elec ens ft gen gov govs hon insp invt jos lieut lt maj mlle mme mr mrs ms msgr mt 
+natl pfc ph pres prof profs pvt rep reps rev sen sens sfc sgt spc st ste supt supts treas vs wm"""
+_OTHERS = """al co ct ga jr ky md mo rd rt sq sr va vt ala apr aug bhd cos dak dec esq est etc ext
+feb fla fri inc ind jan jul jun kan ltd mar mon neb nev nov oct plc   sep seq sys tel thu tue
+wed wis wyo ariz assn bldg blvd bros colo conn corp intl kans mich minn mont okla penn  
+    sept tenn tues univ wisc calif thurs"""
+_CAPITAL = "Az La Pa Ark Del Ill Ore Tex Mass Miss Wash"  # states; "la." is not one
+_BEFORE_NUMBERS = "art ca fig figs no nos op ph pp prop"
+_ENDINGS = """bat bmp c cgi cpp dll doc docx exe gif gz h htm html jar java jpeg jpg mov pdf php pl
+png ppt ps py sql tar txt wav x xml zip"""
+_COMPANIES = "mfg mtg pte pty ptes ptys ppte ppty pptes pptys"  # not all in capitals
+ABBREVIATIONS = frozenset(
+    f"{_TITLES} {_OTHERS} {_CAPITAL} {_COMPANIES} {_BEFORE_NUMBERS}".lower().split()
+)
+
+
+def _any(words: str) -> str:
+    return f"(?i:{'|'.join(sorted(words.split(), key=len, reverse=True))})"
+
+
+_TITLE = f"(?:{_any(_TITLES)}|[Mm][ft][Gg])"
+_OTHER = "|".join(f"{name[0]}(?i:{name[1:]})" for name in _CAPITAL.split())
+_OTHER = f"(?:{_any(_OTHERS)}|[Pp]{{1,2}}[Tt][ey][sS]?|{_OTHER})"
+
+
+_A = f"A-Za-z{LETTER}"
+_D = f"0-9{DIGIT}"
+_N = rf"[{_A}{_D}\u00ad]"  # of a word with hyphens; the soft hyphen is written nowhere
+_ENTITY = "&[aeiouAEIOU](?i:acute|grave|uml);"
+_L = rf"(?:[{_A}{MARK}\u00ad]|{_ENTITY})"
+_LD = rf"(?:[{_A}{_D}{MARK}\u00ad]|{_ENTITY})"
+_WORD = rf"{_L}{_LD}*(?:[.!?]{_L}{_LD}*)*"
+_QUOTE = "(?:['\u0092\u2019]|&apos;)"
+_ANY_QUOTE = "(?:['`\u0091\u0092\u2018\u2019\u201b]|&apos;)"
+_TAIL = f"{_QUOTE}(?i:[sdm]|ll|re|ve)"
+_NOT = f"(?i:n){_ANY_QUOTE}(?i:t)"
+_NUMBER = rf"(?:[{_D}]*(?:[.:,\u00ad\u066b\u066c][{_D}]+)+|[{_D}]+)"
+_HYPHEN = "[-_\u058a\u2010\u2011]"
+_JOINED = f"{_N}+(?:{_HYPHEN}{_N}+)*"
+_LOOSELY = rf"{_N}[{_A}{_D}.,\u00ad]*(?:-(?:[A-Za-z](?:\.[A-Za-z])+\.|{_N}+))+"
+_PART = f"{_N}+(?:-[{_A}]+)*"
+_IN_LINK = r"[^ \t\n\f\r\"<>|(){}]"
+_LAST_IN_LINK = r"[^ \t\n\f\r\"<>|.!?(){},\-]"
+_PATH = rf"(?:/[^ \t\n\f\r\"<>|()]+{_LAST_IN_LINK})?"
+_IN_ADDRESS = r"[^ \t\n\f\r\"<>|()\u00a0{}"
+_EYE = "[-^x=~<>']"
+
+RULES = tuple(
+    re.compile(rule)
+    for rule in (
+        # don't, boat's
+        rf"((?i:[a-z]*[a-mo-z])){_NOT}",
+        _NOT,
+        rf"({_WORD}){_TAIL}",
+        # <b>, &amp;
+        r"<(?:[A-Za-z][^>\r\n<]*|[!?][A-Za-z\-][^>\r\n<]*|/[A-Za-z][-A-Za-z0-9:.]*[ \t\xa0]*)>",
+        "&(?i:amp|lt|gt|quot|apos|nbsp|mdash|ndash|#[0-9]+);",
+        # trees, U.S., 2.jpg
+        _WORD,
+        r"[A-Za-z](?:\.[A-Za-z])*\.",
+        rf"({_LD}+(?:\.{_LD}+)*\.{_any(_ENDINGS)})[ !,.?\n\u00a0]",
+        rf"({_OTHER}\.)[\s\S]{{2}}",
+        # o'clock, d'Artagnan, ma'am, '90s
+        f"({_QUOTE}[tT])(?i:is|was)",
+        f"{_QUOTE}[nN]{_QUOTE}?",
+        f"[lLdDjJ]{_QUOTE}",
+        f"[lLdDoO]{_QUOTE}{_N}{{2,}}",
+        f"[A-HJ-XZn]{_QUOTE}[{_A}]{{2,}}",
+        f"[{_A}]+[aeiouyAEIOUY]{_QUOTE}[aeiouA-Z][{_A}]*",
+        f"(?i:li{_QUOTE}l|e{_QUOTE}er|o{_QUOTE}o)",
+        f"{_QUOTE}(?i:em|till?|cause)",
+        rf"({_QUOTE}[0-9]{{2}})\s",
+        f"{_QUOTE}[2-9]0s?",
+        f"({_TAIL})[^A-Za-z]",
+        # links, addresses
+        rf"(?i:https?)://{_IN_LINK}+{_LAST_IN_LINK}",
+        rf"(?i:www)\.(?:[^ \t\n\f\r\"<>|.!?(){{}},]+\.)+[A-Za-z]{{2,4}}{_PATH}",
+        rf"(?:[^ \t\n\f\r\"`'<>|.!?(){{}}\x2c-\x5f$]+\.)+(?i:com|net|org|edu){_PATH}",
+        rf"[A-Za-z0-9]{_IN_ADDRESS}]*@(?:{_IN_ADDRESS}.]+\.)*{_IN_ADDRESS}.]+",
+        "@[A-Za-z_][A-Za-z0-9_]*",
+        f"#[{_A}]+",
+        # 1,000 -5 1/2 5-10 and/or well-known 1-800-555-1234
+        f"[-+]?{_NUMBER}",
+        _JOINED,
+        f"{_PART}(?:/{_PART}){{1,2}}",
+        rf"(?:{_TITLE}|{_OTHER})\.",
+        _LOOSELY,
+        rf"((?:{_WORD}|{_JOINED}|{_LOOSELY})\.)[,;:]",
+        "[0-9]{1,2}[-/][0-9]{1,2}[-/][0-9]{2,4}",
+        r"[A-Z]+\$",
+        "[A-Z]+(?:(?:[+&]|&amp;)[A-Z]+)+",
+        r"(?:\([0-9]{2,3}\)[ \u00a0]?|(?:\+\+?)?(?:[0-9]{2,4}[- \u00a0])?[0-9]{2,4}[- \u00a0])"
+        r"[0-9]{3,4}[- \u00a0]?[0-9]{3,5}",
+        r"(?:(?:\+\+?)?[0-9]{2,4}\.)?[0-9]{2,4}\.[0-9]{3,4}\.[0-9]{3,5}",
+        r"(?:[0-9]{1,4}[- \u00a0])?[0-9]{1,4}\\?[/\u2044][0-9]{1,4}",
+        # no. 5
+        rf"({_any(_BEFORE_NUMBERS)}\.)\s?[{_D}]",
+        # ... --- ?! C++ :-)
+        "-+",
+        r"\.\.\.+",
+        "[!?]+",
+        r"[*]+|_+|\#+|@+",
+        r"\\\*",
+        r"[Cc]\+\+|[CcFf]\#",
+        r"([<>]?[:;=][-o*']?[()DdPpO@|\[\]{\\])[^A-Za-z0-9]",
+        f"{_EYE}_{_EYE}",
+        rf"\({_EYE}(?:[_.]?{_EYE}|-[-^x=~<>'`])\)",
+        f"({_ANY_QUOTE})[A-Za-z][^ \\t\\n]",
+        "''|``|<<|>>",
+        r"\S",
+    )
+)
