@@ -6,7 +6,9 @@ from importlib import import_module
 from pipelines.records import SPLITS, DataError, Question, Record, Records, unknown
 
 # Each name is a module here with `load(root, split) -> Records`.
-DATASETS = ("folder", "rsvqa_hr", "rsvqa_lr", "synthetic", "ucm_captions")
+DATASETS = (
+    "folder", "rsicd", "rsvqa_hr", "rsvqa_lr", "sydney_captions", "synthetic", "ucm_captions",
+)  # fmt: skip
 
 __all__ = ["DATASETS", "SPLITS", "DataError", "Question", "Record", "Records", "load"]
 

@@ -7,15 +7,14 @@
   land-use classification", ACM GIS 2010.
 
 Layout, as published: dataset.json (Karpathy's form, with the splits) and imgs/1.tif to
-imgs/2100.tif. RSICD and Sydney-captions have the same form, once their files are named so.
+imgs/2100.tif.
 """
 
 import os
 import re
-from pathlib import Path
 
-from pipelines.reading import check_split, read_json
-from pipelines.records import DataError, Record, Records
+from pipelines.karpathy import load_captions
+from pipelines.records import Records
 
 CLASSES = (
     "agricultural",
@@ -46,58 +45,21 @@ _NAMED = re.compile(r"([A-Za-z][A-Za-z _-]*?)[ _-]*\d*")  # harbor_12, harbor12,
 
 
 def load(root: str | os.PathLike, split: str) -> Records:
-    """Reads one split; opens no image.
-
-    Sentences are the published `raw` ones, in their order: some `tokens` hold typos ("formland").
-
-    Args:
-        root: The folder that holds dataset.json and imgs/.
-        split: "train", "val" or "test".
-
-    Raises:
-        DataError: The split is unknown or empty, or the folder or the JSON is not what it should
-            be.
-    """
-    check_split(split)
-    root = Path(root)
-    table = root / "dataset.json"
-    if not (table.is_file() and (root / "imgs").is_dir()):
-        raise DataError(
-            f"No UCM captions in {root}. Put dataset.json and imgs/ there, "
-            "or train on --data synthetic."
-        )
-    content = read_json(table)
-    try:
-        rows = tuple(_record(root, image) for image in content["images"] if image["split"] == split)
-    except (KeyError, TypeError) as error:
-        raise DataError(
-            f"{table} is not in Karpathy's form (at {error}). "
-            "Each of its images needs filename, split and sentences with raw."
-        ) from error
-    if not rows:
-        raise DataError(f"{table} has no image of the split {split}. Mark some with it.")
-    return Records("ucm_captions", split, rows)
+    """Reads one split; see `load_captions`."""
+    return load_captions("ucm_captions", "UCM captions", root, split, land_use)
 
 
 def land_use(filename: str) -> str:
     """The class that a file name tells, or "".
 
-    UC Merced's own names and RSICD's begin with the class: "harbor12.tif", "harbor_12.tif".
+    UC Merced's own names begin with the class: "harbor12.tif", "harbor_12.tif".
     UCM-captions numbers the images through: "1.tif" to "2100.tif", a hundred a class.
     """
     stem, suffix = os.path.splitext(filename)
     if named := _NAMED.fullmatch(stem):
         return named[1]
-    # RSICD's nameless "00623.jpg" is no UC Merced image, hence the look at zeros and suffix.
+    # a nameless "00623.jpg" is no UC Merced image, hence the look at zeros and suffix
     if suffix == ".tif" and re.fullmatch(r"[1-9]\d{0,3}", stem):
         place = (int(stem) - 1) // _IMAGES_PER_CLASS
         return CLASSES[place] if place < len(CLASSES) else ""
     return ""
-
-
-def _record(root: Path, image: dict) -> Record:
-    return Record(
-        image=root / "imgs" / image["filename"],
-        land_use=land_use(image["filename"]),
-        captions=tuple(sentence["raw"] for sentence in image["sentences"]),
-    )
