@@ -46,6 +46,8 @@ def run(program: str, main: Callable[[], None], *bad_input: type[Exception]) -> 
     except bad_input as error:
         print(f"{program}: {error}", file=sys.stderr)
         sys.exit(BAD_INPUT)
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         print(f"{program}: interrupted; what was finished is kept", file=sys.stderr)
         sys.exit(INTERRUPTED)

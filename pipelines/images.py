@@ -27,6 +27,10 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 Box = tuple[float, float, float, float]
 
 
+class TooLargeError(DataError):
+    """A scene, not a tile: more pixels than are decoded at once."""
+
+
 def read_image(path: str | Path, bands: Sequence[int] = (0, 1, 2)) -> np.ndarray:
     """Decodes one PNG, JPEG or TIFF file.
 
@@ -199,7 +203,7 @@ def _check_size(path: Path, width: int, height: int) -> None:
             f"{path} is {width}x{height} pixels; a side needs {MINIMUM_SIDE} at least. Remove it."
         )
     if max(width, height) > MAXIMUM_SIDE or width * height > MAXIMUM_PIXELS:
-        raise DataError(
+        raise TooLargeError(
             f"{path} is {width}x{height} pixels; the most is {MAXIMUM_SIDE:,} a side and "
             f"{MAXIMUM_PIXELS // 1_000_000} million in all. Cut the scene into tiles first."
         )

@@ -1,1 +1,22 @@
 """SpatialNet-ViT in Keras 3: land use, answers, counts and captions from one vision transformer."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spatialnet_keras.predictor import Predictor
+
+
+def load(run: str, **decode: int | float | bool) -> "Predictor":
+    """Loads a trained run, to classify, describe and ask.
+
+    Args:
+        run: A run directory, as train.py writes it.
+        **decode: How captions are written, if not as trained: `beams=3`, `consensus=True`, ...
+
+    Raises:
+        DataError: There is no finished run, or it cannot be read.
+        ConfigError: A choice of decoding that cannot work.
+    """
+    from spatialnet_keras.predictor import Predictor  # takes Keras along: seconds
+
+    return Predictor.load(run, **decode)

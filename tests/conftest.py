@@ -1,5 +1,6 @@
 """Fixtures for all tests: a cache of their own, and the real data where it is to hand."""
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from pipelines import commands
 from pipelines.records import DataError
 from pipelines.synthetic import write_city
-from spatialnet_keras.config import ConfigError
+from spatialnet_keras.config import PRESETS, ConfigError, override
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,6 +38,22 @@ def city(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("data") / "city"
     write_city(root, tiles=60, size=64, questions=8, workers=1)
     return root
+
+
+@pytest.fixture(scope="session")
+def trained_run(city, tmp_path_factory) -> Path:
+    """The directory of a run on all tasks, trained for two epochs: 4 x 4 tokens, 16 channels."""
+    from spatialnet_keras.training import train
+
+    smallest = {
+        "model.image_size": 32, "model.patch_size": 8, "model.width": 16, "model.layers": 2,
+        "model.question_layers": 1, "model.caption_layers": 1, "model.heads": 2,
+        "train.questions_per_image": 4, "train.epochs": 2,
+    }  # fmt: skip
+    config = override(PRESETS["tiny"], smallest)
+    path = tmp_path_factory.mktemp("trained") / "run"
+    train(dataclasses.replace(config, data=(("synthetic", str(city)),)), path)
+    return path
 
 
 @pytest.fixture

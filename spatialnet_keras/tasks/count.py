@@ -100,6 +100,17 @@ class Count(Task):
         counts = np.expm1(output.reshape(len(output)).astype(np.float64).clip(0, 30))
         return [str(round(count)) for count in counts]
 
+    def probability(self, output: np.ndarray) -> list[float | None]:
+        """Of the bin that the answer stands for; none for a regression."""
+        if not self.ordinal:
+            return super().probability(output)
+        # the steps are learned one by one: in falling order, who reaches a bin reaches those below
+        reached = np.sort(1 / (1 + np.exp(-output.astype(np.float64))), axis=-1)[:, ::-1]
+        edges = np.pad(reached, ((0, 0), (1, 1)), constant_values=((0, 0), (1, 0)))
+        bins = edges[:, :-1] - edges[:, 1:]
+        chosen = (output > 0).sum(axis=-1)
+        return bins[np.arange(len(bins)), chosen].tolist()
+
     def score(self, answers: list[str], truths: list[str]) -> dict[str, float]:
         """Accuracy over RSVQA's five bins, and errors in objects."""
         found, true = (np.array([_number(each) for each in side]) for side in (answers, truths))

@@ -82,6 +82,10 @@ class Task:
         """Outputs [n, K] -> answers in the words of the labels."""
         raise NotImplementedError
 
+    def probability(self, output: np.ndarray) -> list[float | None]:
+        """Outputs [n, K] -> how sure each answer is, 0 to 1; None where the head does not say."""
+        return [None] * len(output)
+
     def score(self, answers: list[str], truths: list[str]) -> dict[str, float]:
         """Every name in `scores` -> number, over rows that have a label."""
         raise NotImplementedError
@@ -152,6 +156,16 @@ class Classification(Task):
     def answer(self, output: np.ndarray) -> list[str]:
         """The class of the largest logit."""
         return [self.classes[index] for index in np.argmax(output, axis=-1)]
+
+    def probabilities(self, output: np.ndarray) -> np.ndarray:
+        """Logits [..., K] -> float32 [..., K] that sum to 1."""
+        shifted = output.astype(np.float32) - output.max(axis=-1, keepdims=True)
+        odds = np.exp(shifted)
+        return odds / odds.sum(axis=-1, keepdims=True)
+
+    def probability(self, output: np.ndarray) -> list[float | None]:
+        """The softmax of the largest logit."""
+        return self.probabilities(output).max(axis=-1).tolist()
 
     def score(self, answers: list[str], truths: list[str]) -> dict[str, float]:
         """Accuracy over rows, and its mean over the classes."""

@@ -165,6 +165,17 @@ def test_an_unknown_task_is_answered_with_the_nearest():
         task("landuse")
 
 
+def test_how_sure_an_answer_is_by_hand():
+    reached = np.array([[0.9, 0.6, 0.3, 0.2], [0.1, 0.2, 0.05, 0.01]])  # of bins 1 to 4
+    logits = np.log(reached / (1 - reached))
+    assert BINS.probability(logits) == pytest.approx([0.6 - 0.3, 1 - 0.2])
+    assert task("count").probability(np.zeros((2, 1))) == [None, None]
+    classes = task("land_use").fit([records()])
+    # e^0 : e^log 3 = 1 : 3, and no overflow at large logits
+    assert classes.probability(np.log([[1.0, 3.0]])) == pytest.approx([0.75])
+    assert classes.probability(np.array([[2e4, 0.0]])) == pytest.approx([1])
+
+
 def test_the_bins_answer_with_their_median_on_the_training_split():
     bins = BINS.fit([records()])
     assert bins.bin_medians[:3] == (0, 3, 12)

@@ -1,0 +1,155 @@
+"""Attention: where the network looked, as maps over the tile whose weights sum to 1.
+
+Shapes: H heads, N image tokens, G questions, Q words of one, L words of a caption, D width; a map
+is [side, side], with side = sqrt(N).
+"""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from keras import ops
+
+from spatialnet_keras.decoder import CachedAttention, CaptionDecoder
+
+
+def roll_out(weights: Sequence[np.ndarray]) -> np.ndarray:
+    """Attention roll-out (Abnar and Zuidema 2020): what each token is made of, at last.
+
+    Args:
+        weights: Of each block, first to last: [H, N, N], rows sum to 1.
+
+    Returns:
+        [N, N]; row i says by how much each patch went into token i.
+    """
+    flow = np.eye(weights[0].shape[-1])
+    for each in weights:
+        # half of what a block passes on goes past its attention, along the shortcut
+        flow = (each.mean(axis=0) + np.eye(len(flow))) / 2 @ flow
+    return flow
+
+
+def as_map(weights: np.ndarray) -> np.ndarray:
+    """Weights of the image tokens [..., N] -> [..., side, side]; a class token is left out.
+
+    Raises:
+        ValueError: If the tokens are no square grid.
+    """
+    tokens = weights.shape[-1]
+    side = int(tokens**0.5)
+    if tokens - side**2 not in (0, 1):
+        raise ValueError(f"Image tokens must be a square grid. Received: {tokens}.")
+    patches = weights[..., tokens - side**2 :]
+    patches = patches / np.maximum(patches.sum(axis=-1, keepdims=True), 1e-12)
+    return patches.reshape(*weights.shape[:-1], side, side)
+
+
+def land_use_map(encoder: keras.Model, image: np.ndarray, pooling: str) -> np.ndarray | None:
+    """What the vector that land use is read from looked at.
+
+    Args:
+        encoder: The image encoder.
+        image: [S, S, C] as stored.
+        pooling: "mean" of the tokens, or "cls".
+
+    Returns:
+        [side, side]; None for an encoder without self-attention over the patches.
+    """
+    blocks = _named(encoder, "block_", "_attention")
+    if not blocks:
+        return None
+    flow = roll_out(_scores(encoder, blocks, image[None]))
+    return as_map(flow[0] if pooling == "cls" else flow.mean(axis=0))
+
+
+def question_maps(
+    asking: keras.Model, questions: np.ndarray, tokens: np.ndarray, vector: np.ndarray
+) -> np.ndarray | None:
+    """What the words of each question looked at: the mean over words, heads and blocks.
+
+    Args:
+        asking: The question encoder.
+        questions: int32 [G, Q].
+        tokens: Image tokens [N, D].
+        vector: Image vector [D].
+
+    Returns:
+        [G, side, side]; None if no word looks at the image (`fusion` is not cross attention).
+    """
+    looks = _named(asking, "question_", "_look")
+    if not looks:
+        return None
+    weights = _scores(asking, looks, [questions[None], tokens[None], vector[None]])
+    mean = np.mean(weights, axis=(0, 1)).reshape(*questions.shape, -1)
+    there = (questions > 0)[..., None]
+    return as_map((mean * there).sum(axis=1) / np.maximum(there.sum(axis=1), 1))
+
+
+def caption_maps(decoder: CaptionDecoder, caption_in: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+    """What the decoder looked at when it wrote each word: the mean over heads and blocks.
+
+    Args:
+        decoder: Of the run.
+        caption_in: `START` and the words, int32 [L].
+        tokens: Image tokens [N, D].
+
+    Returns:
+        [L, side, side]: the first is of the first word after `START`.
+    """
+    tokens = ops.convert_to_tensor(tokens[None], decoder.compute_dtype)
+    x = decoder.positions(decoder.embedding(ops.convert_to_tensor(caption_in[None])))
+    places = ops.arange(decoder.length)
+    causal = (places[:, None] >= places)[None, None]
+    found = []
+    for block in decoder.blocks:
+        x = block(x, seen=causal, training=False)
+        keys, values = block.look.keys_values(tokens)
+        found.append(_looked(block.look, block.norms[1](x), keys))
+        x = block.look_at(x, (keys, values), False)
+    return as_map(np.mean(found, axis=0))
+
+
+def _looked(look: CachedAttention, x, keys) -> np.ndarray:
+    """The weights that `look` gives the keys [1, N, H, D / H]: float64 [L, N], mean over heads."""
+    heads = ops.shape(keys)[-2:]
+    query = ops.reshape(look.query_dense(x), (1, -1, *heads))
+    query, keys = (ops.cast(each, "float32") for each in (query, keys))
+    scores = ops.einsum("bthd,bshd->bhts", query, keys) / float(heads[-1]) ** 0.5
+    weights = ops.convert_to_numpy(ops.softmax(scores, axis=-1))
+    return weights[0].astype(np.float64).mean(axis=0)
+
+
+def _named(model: keras.Model, start: str, end: str) -> list[str]:
+    """Its attention layers of names like "block_3_attention", first to last."""
+    return [
+        layer.name
+        for layer in model.layers
+        if isinstance(layer, keras.layers.MultiHeadAttention)
+        and layer.name.startswith(start)
+        and layer.name.endswith(end)
+    ]
+
+
+def _scores(model: keras.Model, names: Sequence[str], x) -> list[np.ndarray]:
+    """The weights of some attention layers on a batch of one: float64 [H, ..., N] each."""
+    scores = _with_scores(model, names)(x, training=False)
+    return [ops.convert_to_numpy(scores[name])[0].astype(np.float64) for name in names]
+
+
+def _with_scores(model: keras.Model, names: Sequence[str]) -> keras.Model:
+    """The same network, asked for the weights [B, H, ...] of some attention layers, by name."""
+    scores = {}
+
+    def twin_of(layer):
+        # a layer of its own: Keras 3.15 loses the second output of a layer that has two calls
+        return layer.from_config(layer.get_config()) if layer.name in names else layer
+
+    def call(layer, *args, **kwargs):
+        if layer.name not in names:
+            return layer(*args, **kwargs)
+        output, scores[layer.name] = layer(*args, **kwargs, return_attention_scores=True)
+        layer.set_weights(model.get_layer(layer.name).get_weights())
+        return output
+
+    twin = keras.models.clone_model(model, clone_function=twin_of, call_function=call)
+    return keras.Model(twin.input, scores)

@@ -1,0 +1,98 @@
+"""Inputs: the images that a user names or holds, as the network takes them."""
+
+import glob
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pipelines.folder import IMAGE_SUFFIXES
+from pipelines.images import MINIMUM_SIDE, TooLargeError, read_image, resize
+from pipelines.records import DataError
+from spatialnet_keras.config import Config, Pixels
+
+Item = str | Path | np.ndarray  # one image: its file, or [H, W, C]
+
+
+def find_images(named: Sequence[str]) -> list[Path]:
+    """The files that a command line names, each once, in its order.
+
+    Args:
+        named: Files, globs ("tiles/**/*.tif") and folders, which are searched to their depth.
+
+    Raises:
+        DataError: A folder has no image, or a glob fits nothing.
+    """
+    found: dict[Path, None] = {}
+    for name in named:
+        path = Path(name)
+        if path.is_dir():
+            files = [each for each in path.rglob("*") if each.suffix.lower() in IMAGE_SUFFIXES]
+            if not files:
+                raise DataError(f"No images in {name}. They end with {', '.join(IMAGE_SUFFIXES)}.")
+        elif not path.exists() and glob.has_magic(name):
+            files = [Path(each) for each in glob.glob(name, recursive=True)]
+            if not files:
+                raise DataError(f"No file fits {name}.")
+        else:
+            files = [path]  # whether it can be read shows when it is opened
+        found |= dict.fromkeys(sorted(files))
+    return list(found)
+
+
+def each_image(images: Item | Sequence[Item]) -> list[Item]:
+    """Splits what a caller passes into single images.
+
+    Args:
+        images: A path, [H, W, C], a batch [B, H, W, C], or a list of these.
+
+    Raises:
+        DataError: For an array of other dimensions.
+    """
+    if isinstance(images, str | Path):
+        return [images]
+    if not hasattr(images, "ndim"):
+        return [each for one in images for each in each_image(one)]
+    array = np.asarray(images)
+    if array.ndim not in (3, 4):
+        raise DataError(
+            f"An image is an array [H, W, C], a batch [B, H, W, C]. Received: shape {array.shape}."
+        )
+    return [array] if array.ndim == 3 else list(array)
+
+
+def as_stored(item: Item, config: Config) -> np.ndarray:
+    """One image in the size, bands and dtype that the network was trained on: [S, S, C].
+
+    Raises:
+        DataError: It cannot be read, or is of another kind than the training images.
+    """
+    pixels = config.pixels
+    if isinstance(item, np.ndarray):
+        name, image = "The array", _checked(item, pixels)
+    else:
+        name = str(item)
+        try:
+            image = read_image(item, range(pixels.bands))
+        except TooLargeError as error:
+            raise DataError(
+                f"{error} `python -m spatialnet_keras.scene` reads it tile by tile."
+            ) from None
+    if str(image.dtype) != pixels.dtype:
+        raise DataError(
+            f"{name} holds {image.dtype} pixels, the run was trained on {pixels.dtype}. Convert it."
+        )
+    return resize(image, config.model.image_size)
+
+
+def _checked(image: np.ndarray, pixels: Pixels) -> np.ndarray:
+    height, width, bands = image.shape
+    if min(height, width) < MINIMUM_SIDE:
+        raise DataError(
+            f"An image needs {MINIMUM_SIDE} pixels a side at least. Received: shape {image.shape}."
+        )
+    if bands not in (1, pixels.bands):
+        raise DataError(
+            f"The run was trained on {pixels.bands} bands. Received: shape {image.shape}."
+        )
+    return np.repeat(image, pixels.bands, axis=-1) if bands != pixels.bands else image

@@ -1,0 +1,280 @@
+"""A trained run that is used: the Python API, the command, and bad input to both."""
+
+import dataclasses
+import io
+import json
+import struct
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import spatialnet_keras
+from pipelines.images import read_image, resize
+from pipelines.records import DataError
+from spatialnet_keras import predict
+from spatialnet_keras.config import ConfigError
+from spatialnet_keras.inputs import each_image, find_images
+from spatialnet_keras.overlays import attention_sheet, heat, panels
+from spatialnet_keras.predictor import Predictor
+
+ASKED = ("How many roads are there?", "Is a building present?", "Is it a rural or an urban area?")
+
+
+@pytest.fixture(scope="module")
+def predictor(trained_run) -> Predictor:
+    return spatialnet_keras.load(trained_run)
+
+
+@pytest.fixture(scope="module")
+def tiles(city):
+    return sorted((city / "ucm_captions" / "imgs").iterdir())[:3]
+
+
+@pytest.fixture(scope="module")
+def stored(predictor, tiles) -> np.ndarray:
+    return np.stack([resize(read_image(path), 32) for path in tiles])
+
+
+def test_the_package_is_imported_without_keras():
+    code = "import sys, spatialnet_keras; sys.exit('keras' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_answers_are_those_of_the_network(predictor, tiles, stored):
+    asked = predictor.prepare(ASKED, types=("count", "presence", "rural_urban"))
+    questions = np.repeat(asked.ids[None], len(tiles), axis=0)
+    outputs = predictor.model.predict_on_batch({"image": stored, "question": questions})
+    found = predictor.ask(tiles, ASKED, types=("count", "presence", "rural_urban"))
+    for place, task in enumerate(asked.tasks):
+        assert [said[place].text for said in found] == task.answer(outputs[task.name][:, place])
+        assert {said[place].task for said in found} == {task.name}
+    logits = outputs["land_use"]
+    sure = np.exp(logits).max(axis=1) / np.exp(logits).sum(axis=1)
+    uses = predictor.classify(tiles)
+    assert [use.text for use in uses] == predictor.tasks["land_use"].answer(logits)
+    assert [use.probability for use in uses] == pytest.approx(sure, abs=1e-5)
+    captions = predictor.tasks["caption"].answer(outputs["caption"][:, 0])
+    assert predictor.describe(tiles) == captions
+
+
+def test_paths_arrays_and_batches_are_the_same_images(predictor, tiles, stored):
+    uses = predictor.classify(tiles)
+    tile = read_image(tiles[0])
+    assert tile.shape == (64, 64, 3)
+    for images in (stored, list(stored), [stored[:1], str(tiles[1]), stored[2]]):
+        for use, expected in zip(predictor.classify(images), uses, strict=True):
+            assert use.text == expected.text
+            assert use.probability == pytest.approx(expected.probability, abs=1e-5)
+    for one in (tile, tiles[0], str(tiles[0])):
+        assert [use.text for use in predictor.classify(one)] == [uses[0].text]
+    assert predictor.classify([]) == []
+
+
+def test_an_answer_does_not_depend_on_what_else_is_asked_or_shown(predictor, tiles):
+    together = predictor.ask(tiles, ASKED)
+    for row, path in enumerate(tiles):
+        for place, question in enumerate(ASKED):
+            ((alone,),) = predictor.ask(path, question)
+            assert alone.text == together[row][place].text
+            assert alone.task == together[row][place].task
+
+
+def test_more_images_than_a_batch_keep_their_order(predictor, tiles):
+    few = [use.text for use in predictor.classify(tiles)]
+    many = predictor.classify([tiles[i % 3] for i in range(37)])
+    assert [use.text for use in many] == [few[i % 3] for i in range(37)]
+
+
+def test_a_question_goes_to_the_head_of_its_predicted_kind(predictor):
+    asked = predictor.prepare(ASKED)
+    kinds = predictor.tasks["question_type"].answer(predictor._type_logits(asked.ids))
+    assert [task.question_type for task in asked.tasks] == kinds
+    assert predictor.prepare(ASKED[0], "comp").tasks[0].name == "comparison"
+    assert predictor.prepare(ASKED[0], "comparison").tasks[0].name == "comparison"
+
+
+@pytest.mark.parametrize(
+    ("question", "types", "said"),
+    [
+        ("", None, "needs words"),
+        (" ?!", None, "needs words"),
+        ("xyzzy plugh", "count", "None is left"),
+        ("What colour is the roof?", None, "colour, roof. Say it in other words, or say its type"),
+        ("How many \udce9 roads", None, "UTF-8"),
+        ("How many roads?", "colour", "This run answers: presence, comparison, rural_urban, count"),
+        ("How many roads?", "cuont", "Did you mean count?"),
+        ([], None, "one question at least"),
+        (["How many roads?"] * 2, ["count"], "2 questions, 1 types"),
+    ],
+)
+def test_questions_that_cannot_be_answered_are_one_line(predictor, tiles, question, types, said):
+    with pytest.raises(ConfigError) as caught:
+        predictor.ask(tiles[0], question, types)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def without(predictor: Predictor, *names: str) -> Predictor:
+    tasks = tuple(task for task in predictor.run.tasks if task.name not in names)
+    return Predictor(dataclasses.replace(predictor.run, tasks=tasks))
+
+
+def test_a_run_says_what_it_was_not_trained_to_do(predictor, tiles):
+    asked = predictor.prepare(ASKED)
+    fewer = without(predictor, asked.tasks[0].name)
+    with pytest.raises(ConfigError, match="cannot be answered"):
+        fewer.prepare(ASKED[0])
+    with pytest.raises(ConfigError, match="question_type"):
+        without(predictor, "question_type").prepare(ASKED[0])
+    silent = without(predictor, *(t.name for t in predictor.run.tasks if t.unit == "question"))
+    with pytest.raises(ConfigError, match="answers no questions; it was trained on: land_use"):
+        silent.ask(tiles[0], ASKED[0])
+    with pytest.raises(ConfigError, match="no caption"):
+        without(predictor, "caption").describe(tiles[0])
+
+
+def test_a_long_question_is_cut_as_in_training_and_says_so(predictor, tiles):
+    read = predictor.run.config.model.question_words
+    long = "How many roads are there? " * 2_000
+    with pytest.warns(UserWarning, match=f"only its first {read} words are read"):
+        ((answer,),) = predictor.ask(tiles[0], long)
+    first = " ".join((["How", "many", "roads", "are", "there", "?"] * read)[:read])
+    assert predictor.prepare(long).ids.tolist() == predictor.prepare(first).ids.tolist()
+    assert answer.text
+
+
+def test_unknown_words_are_named_where_the_type_is_said(predictor):
+    (note,) = predictor.prepare("How many zeppelins are there?", "count").notes
+    assert "zeppelins." in note.split("training:")[1]
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (np.zeros((1, 1, 3), np.uint8), "8 pixels a side"),
+        (np.zeros((32, 32, 4), np.uint8), "trained on 3 bands"),
+        (np.zeros((32, 32, 3), np.float32), "trained on uint8"),
+        (np.zeros((32, 32), np.uint8), r"\[H, W, C\]"),
+        ("nowhere.png", "nowhere.png cannot be opened"),
+    ],
+)
+def test_images_that_cannot_be_read_are_one_line(predictor, image, said):
+    with pytest.raises(DataError, match=said) as caught:
+        predictor.classify(image)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_grey_image_is_read_as_in_training(predictor):
+    grey = np.arange(1024, dtype=np.uint8).reshape(32, 32, 1)
+    assert predictor.classify(grey) == predictor.classify(grey.repeat(3, axis=-1))
+
+
+def test_a_scene_is_sent_to_the_command_for_scenes(predictor, tmp_path):
+    header = b"IHDR" + struct.pack(">IIBBBBB", 30_000, 30_000, 8, 0, 0, 0, 0)
+    signed = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    (tmp_path / "scene.png").write_bytes(b"\x89PNG\r\n\x1a\n" + signed + struct.pack(">I", 9) + b"IDAT")
+    with pytest.raises(DataError, match=r"30000x30000 .* spatialnet_keras.scene"):
+        predictor.classify(tmp_path / "scene.png")
+
+
+def test_how_captions_are_written_can_be_chosen(trained_run, predictor, tiles):
+    several = spatialnet_keras.load(trained_run, beams=3, consensus=True, neighbours=1)
+    assert len(several.describe(tiles)) == 3
+    assert several.run.config.decode.beams == 3
+    with pytest.raises(ConfigError, match="beams, length_penalty"):
+        spatialnet_keras.load(trained_run, beam=3)
+
+
+def test_images_are_files_globs_and_folders(city, tiles, tmp_path):
+    folder = city / "ucm_captions" / "imgs"
+    assert find_images([str(folder)]) == sorted(folder.iterdir())
+    assert find_images([str(city / "**" / tiles[0].name), str(tiles[0])]) == [tiles[0]]
+    with pytest.raises(DataError, match="No file fits"):
+        find_images([str(city / "*.png")])
+    with pytest.raises(DataError, match="No images in"):
+        find_images([str(tmp_path)])
+    assert len(each_image([np.zeros((2, 8, 8, 3)), "a.png"])) == 3
+
+
+def test_the_command_answers_the_good_images_and_names_the_bad(
+    trained_run, tiles, exit_code, capsys, tmp_path
+):
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"\x89PNG cut off")
+    arguments = [str(trained_run), str(tiles[0]), str(bad), str(tmp_path / "gone.tif")]
+    questions = [part for text in ASKED[:2] for part in ("--question", text)]
+    assert exit_code(predict.main, *arguments, *map(str, tiles[1:]), *questions, "--json") == 2
+    said = capsys.readouterr()
+    rows = {row["image"]: row for row in map(json.loads, said.out.splitlines())}
+    assert len(rows) == 5
+    for path in (bad, tmp_path / "gone.tif"):
+        assert str(path) in rows[str(path)]["error"]
+        assert sum(str(path) in line for line in said.err.splitlines()) == 1
+    for path in tiles:
+        row = rows[str(path)]
+        assert 0 < row["land_use"]["probability"] <= 1
+        assert isinstance(row["caption"], str)
+        assert [answer["question"] for answer in row["answers"]] == list(ASKED[:2])
+        assert all(answer["type"] and answer["answer"] for answer in row["answers"])
+    assert "2 of 5 images could not be read" in said.err
+
+
+def test_the_command_prints_a_table_for_people(trained_run, tiles, exit_code, capsys):
+    flags = ["--question", ASKED[0], "--type", "count", "--decode.beams", "2"]
+    assert exit_code(predict.main, str(trained_run), *map(str, tiles), *flags) == 0
+    said = capsys.readouterr().out
+    for words in (*map(str, tiles), "land use", "caption", ASKED[0], "%"):
+        assert words in said
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--question", ""], "needs words"),
+        (["--attention", "map.jpg"], "map.jpg"),
+        (["--questoin", "How many?"], "Did you mean --question?"),
+        (["--decode.beams", "0"], "beams must be at least 1"),
+    ],
+)
+def test_bad_flags_are_one_line(trained_run, tiles, exit_code, capsys, flags, said):
+    assert exit_code(predict.main, str(trained_run), str(tiles[0]), *flags) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_attention_is_drawn_for_land_use_each_question_and_each_word(
+    trained_run, predictor, tiles, stored, exit_code, tmp_path
+):
+    out = tmp_path / "map.png"
+    flags = ["--question", ASKED[0], "--attention", str(out)]
+    assert exit_code(predict.main, str(trained_run), *map(str, tiles[:2]), *flags) == 0
+    for number, path in enumerate(tiles[:2], 1):
+        assert Image.open(tmp_path / f"map-{number}-{path.stem}.png").width > 400
+    asked = predictor.prepare(ASKED)
+    (said,), _ = predictor.predict(stored[:1], asked)
+    large, small, notes = panels(predictor, stored[0], said, asked)
+    assert not notes
+    assert [panel.looked is None for panel in large] == [True, False, False, False, False]
+    words = predictor.tasks["caption"].encode([said.caption])[0][0]
+    assert len(small) == (words > 0).sum()
+    for panel in large[1:] + small:
+        assert panel.looked.shape == (4, 4)
+        assert panel.looked.sum() == pytest.approx(1)
+    picture, _ = attention_sheet(predictor, stored[0], said, asked)
+    pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
+    assert 0.2 < (pixels < 250).any(axis=-1).mean() < 0.95
+
+
+def test_the_map_glows_where_the_network_looked():
+    looked = np.zeros((4, 4))
+    looked[1, 2] = 1
+    picture = heat(np.full((32, 32, 3), 128, np.uint8), looked).astype(int)
+    light = picture.sum(axis=-1)
+    row, column = np.unravel_index(light.argmax(), light.shape)
+    assert (row // 64, column // 64) == (1, 2)
+    assert light[32, 32] < 0.7 * light.max()
