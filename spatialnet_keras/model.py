@@ -30,7 +30,7 @@ def build_model(config: Config, tasks: Sequence[Task], words: int) -> keras.Mode
     asked = any(task.unit == "question" for task in tasks)
     asking = question_encoder(config.model, words) if asked else None
     heads = {task.name: (task.head(config.model), task.reads) for task in tasks}
-    inputs, _, outputs = _connect(config, encoder, asking, heads, config.pixels.dtype)
+    inputs, _, outputs = connect(config, encoder, asking, heads, config.pixels.dtype)
     return keras.Model(inputs, outputs, name="spatialnet_vit")
 
 
@@ -47,7 +47,7 @@ def model_on_features(model: keras.Model, config: Config, tasks: Sequence[Task])
     """
     _, encoder = split_at_features(model.get_layer("image_encoder"))
     heads = {task.name: (model.get_layer(task.name), task.reads) for task in tasks}
-    inputs, _, outputs = _connect(config, encoder, _asking(model, tasks), heads, dtype="float16")
+    inputs, _, outputs = connect(config, encoder, _asking(model, tasks), heads, dtype="float16")
     return keras.Model(inputs, outputs, name="spatialnet_vit_on_features")
 
 
@@ -66,7 +66,7 @@ def answering_model(model: keras.Model, config: Config, tasks: Sequence[Task]) -
     encoder = model.get_layer("image_encoder")
     heads = {task.name: task.answering(model.get_layer(task.name), config.decode) for task in tasks}
     (dtype,) = (each.dtype for each in model.inputs if each.name == "image")
-    inputs, features, outputs = _connect(config, encoder, _asking(model, tasks), heads, dtype)
+    inputs, features, outputs = connect(config, encoder, _asking(model, tasks), heads, dtype)
     outputs["image_vector"] = features["image_vector"]
     return keras.Model(inputs, outputs, name="spatialnet_vit_answers")
 
@@ -76,14 +76,25 @@ def _asking(model: keras.Model, tasks: Sequence[Task]) -> keras.Model | None:
     return model.get_layer("question_encoder") if asked else None
 
 
-def _connect(
+def connect(
     config: Config,
     encoder: keras.Model,
     asking: keras.Model | None,
     heads: dict[str, Head],
     dtype: str,
 ):
-    """Inputs, features, outputs: the image is encoded once for all heads and sentences."""
+    """Connects encoders and heads: the image is encoded once for all heads and sentences.
+
+    Args:
+        config: Of the run.
+        encoder: Of the image.
+        asking: Encoder of the questions, if there are any.
+        heads: Per output, its head and the inputs and features that it reads.
+        dtype: Of the images.
+
+    Returns:
+        Inputs, features and outputs, each by name.
+    """
     inputs = {"image": keras.Input(encoder.input.shape[1:], dtype=dtype, name="image")}
     features = dict(encoder(inputs["image"]))
     if asking:
