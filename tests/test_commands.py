@@ -225,7 +225,13 @@ def test_an_unknown_split_is_answered_with_the_nearest(whole, exit_code, capsys)
     assert "Did you mean test?" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("module", ["train.py", "spatialnet_keras.evaluate", "pipelines.synthetic"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "train.py", "spatialnet_keras.evaluate", "spatialnet_keras.predict",
+        "spatialnet_keras.scene", "pipelines.synthetic",
+    ],
+)  # fmt: skip
 def test_help_is_complete_and_quick(module):
     command = [str(ROOT / module)] if module.endswith(".py") else ["-m", module]
     result = subprocess.run(
