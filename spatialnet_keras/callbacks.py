@@ -8,11 +8,10 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 from keras import ops
-from tensorboard.compat.proto.event_pb2 import Event
-from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from pipelines.batches import Examples
+from spatialnet_keras.board import folder, picture_event
 from spatialnet_keras.checkpoints import save_state
 from spatialnet_keras.config import ConfigError, DecodeConfig
 from spatialnet_keras.data import Part
@@ -85,7 +84,12 @@ class Epoch(keras.callbacks.Callback):
                 temporary = self.run.path / ".best.keras"
                 keras.Model(self.network.inputs, self.network.output).save(temporary)
                 temporary.replace(self.run.best)
-        entry = {"epoch": epoch + 1, "seconds": round(seconds, 3)}
+        entry = {
+            "epoch": epoch + 1,
+            "seconds": round(seconds, 3),
+            "validation_seconds": round(time.perf_counter() - self.started - seconds, 3),
+            "learning_rate": float(ops.convert_to_numpy(self.model.optimizer.learning_rate)),
+        }
         self.history.append(entry | {name: float(value) for name, value in logs.items()})
         self.run.record(history=self.history)
         save_state(self.run.checkpoint, self.model, self.history)
@@ -110,19 +114,14 @@ class AnswerSheet(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         """Opens the event file."""
-        self.writer = EventFileWriter(str(self.run.path / "tensorboard" / "validation"))
+        self.writer = EventFileWriter(str(folder(self.run) / "validation"))
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes one picture a data set."""
         for (part, _), outputs in zip(self.epoch.validation, self.epoch.outputs, strict=True):
-            png, height, width = answer_sheet(part, outputs, self.run.tasks)
-            image = Summary.Image(
-                encoded_image_string=png, height=height, width=width, colorspace=4
-            )
-            summary = Summary(
-                value=[Summary.Value(tag=f"answers/{part.records.name}", image=image)]
-            )
-            self.writer.add_event(Event(wall_time=time.time(), step=epoch, summary=summary))
+            picture = answer_sheet(part, outputs, self.run.tasks)
+            tag = f"answers/{part.records.name}"
+            self.writer.add_event(picture_event(tag, picture, epoch))
         self.writer.flush()
 
     def on_train_end(self, logs=None):

@@ -183,6 +183,8 @@ class TrainConfig:
         "of the computation; variables stay float32",
         ("float32", "mixed_bfloat16", "mixed_float16"),
     )
+    histograms: int = setting(0, "epochs between histograms of weights in TensorBoard; 0: none")
+    profile: int = setting(0, "steps to profile for TensorBoard (TensorFlow alone); 0: none")
     monitor: str = setting("score", "validation score that decides which epoch is best")
     seed: int = setting(0, "decides weights, order, slots, augmentation, dropout")
 
@@ -199,7 +201,7 @@ class TrainConfig:
                 raise ConfigError(f"{name} must be at least 1. Received: {getattr(self, name)}.")
         if not self.learning_rate > 0:
             raise ConfigError(f"learning_rate must be positive. Received: {self.learning_rate}.")
-        for name in ("weight_decay", "l2", "clip_norm", "seed"):
+        for name in ("weight_decay", "l2", "clip_norm", "seed", "histograms", "profile"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"{name} must not be negative. Received: {getattr(self, name)}.")
         if not 0 < self.crop <= 1:

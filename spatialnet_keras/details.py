@@ -1,9 +1,10 @@
-"""Details behind the scores: how good on questions about water areas, which bins are mixed up."""
+"""Details behind the scores: how good on each class, on questions about water, what is mixed up."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from rich import box
 from rich.table import Table
 
 from pipelines.records import Records
@@ -13,6 +14,25 @@ from spatialnet_keras.scores.subjects import subjects
 from spatialnet_keras.tasks import Task
 
 BIN_NAMES = ("0", "1-10", "11-100", "101-1000", "> 1000")
+
+
+@dataclass(frozen=True)
+class ClassAccuracy:
+    """Accuracy of one task on the rows of one true class.
+
+    Attributes:
+        name: The class.
+        accuracy: Share of its rows that are answered right.
+        interval: 95 % interval of the accuracy.
+        rows: Rows of this class.
+        mistaken_for: The most frequent wrong answer on them; "" if there is none.
+    """
+
+    name: str
+    accuracy: float
+    interval: tuple[float, float]
+    rows: int
+    mistaken_for: str
 
 
 @dataclass(frozen=True)
@@ -34,6 +54,41 @@ class Subject:
     majority: float
     interval: tuple[float, float]
     rows: int
+
+
+def confusion(
+    answers: Sequence[str], truths: Sequence[str], classes: Sequence[str]
+) -> tuple[list[str], np.ndarray]:
+    """How often a class (row) was answered with another (column).
+
+    Args:
+        answers: n answers.
+        truths: n classes; one that is not in `classes` gets a row of its own, at the end.
+        classes: What the model can answer.
+
+    Returns:
+        K names, and int [K, K].
+    """
+    names = [*classes, *sorted(set(truths) - set(classes))]
+    place = {name: index for index, name in enumerate(names)}
+    table = np.zeros((len(names), len(names)), int)
+    np.add.at(table, ([place[each] for each in truths], [place[each] for each in answers]), 1)
+    return names, table
+
+
+def by_class(names: Sequence[str], table: np.ndarray) -> list[ClassAccuracy]:
+    """Accuracy on each class that has rows, from a confusion matrix [K, K]."""
+    found = []
+    for place, rows in enumerate(table.sum(axis=1)):
+        if not rows:
+            continue
+        right = table[place, place]
+        wrong = table[place] - np.eye(len(table), dtype=int)[place] * right
+        mistaken_for = names[int(wrong.argmax())] if wrong.any() else ""
+        share = float(right / rows)
+        interval = wilson(share, int(rows))
+        found.append(ClassAccuracy(names[place], share, interval, int(rows), mistaken_for))
+    return found
 
 
 def by_subject(
@@ -73,6 +128,19 @@ def count_confusion(answers: Sequence[str], truths: Sequence[str]) -> np.ndarray
     rows, columns = (count_bins(side) for side in numbers)
     np.add.at(table, (rows, columns), 1)
     return table
+
+
+def class_table(title: str, found: Sequence[ClassAccuracy]) -> Table:
+    """For the terminal, the worst class first."""
+    view = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    view.add_column("class")
+    for column in ("accuracy", "95 %", "rows"):
+        view.add_column(column, justify="right")
+    view.add_column("most often taken for")
+    for row in sorted(found, key=lambda each: each.accuracy):
+        interval = "-".join(f"{100 * end:.0f}" for end in row.interval)
+        view.add_row(row.name, f"{row.accuracy:.1%}", interval, f"{row.rows:,}", row.mistaken_for)
+    return view
 
 
 def subject_table(found: Sequence[Subject]) -> Table:

@@ -6,14 +6,15 @@ python -m spatialnet_keras.evaluate RUN
 import dataclasses
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from pipelines import commands
 from pipelines.records import SPLITS, DataError, Records, unknown
 from spatialnet_keras import data
+from spatialnet_keras.board import write_evaluations
 from spatialnet_keras.config import (
     ConfigError,
     DecodeConfig,
@@ -22,13 +23,21 @@ from spatialnet_keras.config import (
     named_folder,
     override,
 )
-from spatialnet_keras.details import by_subject, confusion_table, count_confusion, subject_table
+from spatialnet_keras.facts import fingerprint
+from spatialnet_keras.findings import (
+    LAND_USE,
+    Evaluation,
+    confusions,
+    land_use_tables,
+    question_tables,
+)
 from spatialnet_keras.floors import blind_models, labelled, template_model
 from spatialnet_keras.inference import Outputs, memory_of, predict, predict_on_other_images
+from spatialnet_keras.plots import confusion_picture
 from spatialnet_keras.run import Run
 from spatialnet_keras.scoreboard import (
-    COUNT,
     Score,
+    by_task,
     over_all_questions,
     show,
     to_json,
@@ -89,6 +98,11 @@ def evaluate(run: Run, splits: Sequence[str], skip_bad: bool = False) -> list[Sc
     Raises:
         DataError: If the data or the run cannot be read, or nothing in a split has a label.
     """
+    return [score for each in evaluations(run, splits, skip_bad) for score in each.scores]
+
+
+def evaluations(run: Run, splits: Sequence[str], skip_bad: bool = False) -> list[Evaluation]:
+    """The same with what the scores come from: predicting takes longer than all the rest."""
     model, blind, template, found = (
         run.answering_model(),
         blind_models(run),
@@ -104,31 +118,51 @@ def evaluate(run: Run, splits: Sequence[str], skip_bad: bool = False) -> list[Sc
             outputs, shuffled = predict(model, *known), {}
             if any(row.questions or row.captions for row in part.records):
                 shuffled = predict_on_other_images(model, *known)
-            found += scores(part.records, run.tasks, outputs, shuffled, blind, template)
+            reached = scores(part.records, run.tasks, outputs, shuffled, blind, template)
+            if reached:
+                found.append(Evaluation(part, outputs, reached))
         if len(found) == before:
             raise DataError(f"The {split} split has no label for a task of {run.path}.")
     return found
 
 
-def details(run: Run, split: str, skip_bad: bool = False) -> list[Table]:
-    """Tables behind the scores: each question task by subject, and the confusion of counts."""
-    model, tables = run.answering_model(), []
-    for part in data.read(run.config, split, skip_bad):
-        examples = part.encode(run.tasks, run.vocabulary, run.config)
-        outputs = predict(model, examples, run.tasks, run.config, memory_of(run, model))
-        subjects = []
-        for task in run.tasks:
-            if task.unit != "question" or not task.headline:
-                continue
-            known = np.array([truth is not None for truth in task.truths(part.records)], bool)
-            answers = task.answer(outputs[task.name][known])
-            subjects += by_subject(task, part.records, answers)
-            if task.name == COUNT and answers:
-                truths = [truth for _, truth in labelled(task, part.records)]
-                tables.append(confusion_table(count_confusion(answers, truths)))
-        if subjects:
-            tables.append(subject_table(subjects))
-    return tables
+def record(run: Run, found: Sequence[Evaluation], finished: bool = False) -> list[Path]:
+    """Puts scores in metrics.json, in the place of earlier ones of the same split, and pictures.
+
+    Args:
+        run: The run.
+        found: On its own data, with its own way of writing captions.
+        finished: Whether its training has just ended.
+
+    Returns:
+        The pictures of confused land uses that were saved.
+    """
+    write_evaluations(run, found)
+    pictures = save_confusions(run, found)
+    fresh = [score for each in found for score in each.scores]
+    splits = list(dict.fromkeys(score.split for score in fresh))
+    metrics = run.metrics
+    entries = {split: by_task([s for s in fresh if s.split == split]) for split in splits}
+    if finished or "scores" in metrics:  # this list says that the training is finished
+        kept = [row for row in metrics.get("scores", ()) if row["split"] not in splits]
+        entries |= {"scores": kept + to_json(fresh)}
+    run.record(**entries)
+    return pictures
+
+
+def save_confusions(run: Run, found: Sequence[Evaluation]) -> list[Path]:
+    """Saves RUN/confusion_land_use_SPLIT.png, with the name of the data set if there are more."""
+    saved = []
+    for each in found:
+        names = {other.data for other in found if other.split == each.split}
+        stem = f"{each.data}_{each.split}" if len(names) > 1 else each.split
+        for confused in confusions(run, each):
+            if confused.task == LAND_USE:
+                title = f"Land use, {each.data}, {each.split} split"
+                picture = confusion_picture(title, confused.names, confused.table)
+                saved.append(run.path / f"confusion_{LAND_USE}_{stem}.png")
+                saved[-1].write_bytes(picture.png)
+    return saved
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -150,19 +184,48 @@ def main(arguments: Sequence[str] | None = None) -> None:
     flags = parser.parse_args(arguments)
     if flags.split not in SPLITS:
         raise ConfigError(unknown("split", flags.split, SPLITS))
-    run = Run.open(flags.run)
-    config = override(run.config, given(flags))
+    own = Run.open(flags.run)
+    config = override(own.config, given(flags))
     if flags.data:
         folders = tuple(named_folder(each) for each in flags.data)
         config = dataclasses.replace(config, data=folders)
-    run = dataclasses.replace(run, config=config)
-    found = evaluate(run, [flags.split], flags.skip_bad_images)
+    run = dataclasses.replace(own, config=config)
+    found = evaluations(run, [flags.split], flags.skip_bad_images)
+    scores = [score for each in found for score in each.scores]
+    pictures = record(run, found) if _as_trained(own, run, found) else _record_apart(run, scores)
     if flags.json:
-        print(json.dumps(to_json(found), indent=2))
+        print(json.dumps(to_json(scores), indent=2))
         return
-    show(found)
-    for table in details(run, flags.split, flags.skip_bad_images) if flags.details else ():
-        Console().print(table)
+    show(scores)
+    for each in found:
+        tables = land_use_tables(run, each)
+        for table in tables + (question_tables(run, each) if flags.details else []):
+            Console().print(table)
+    for picture in pictures:
+        print(f"Which land uses are confused: {picture}")
+
+
+def _as_trained(own: Run, run: Run, found: Sequence[Evaluation]) -> bool:
+    """Whether these are the run's own data, if in another folder, and its own captions."""
+    if run.config.decode != own.config.decode:
+        return False
+    known = {entry["fingerprint"] for entry in own.metrics.get("facts", {}).get("data", ())}
+    return {(name, str(Path(root).resolve())) for name, root in run.config.data} == set(
+        own.config.data
+    ) or all(fingerprint(each.part.records) in known for each in found)
+
+
+def _record_apart(run: Run, scores: Sequence[Score]) -> list[Path]:
+    """Puts scores on other data, or of other captions, beside the run's own; draws nothing."""
+    decode = dataclasses.asdict(run.config.decode).items()
+    key = " ".join(
+        [f"{name}={root}" for name, root in run.config.data]
+        + [f"decode.{name}={value}" for name, value in decode]
+    )
+    elsewhere = run.metrics.get("elsewhere", {})
+    there = elsewhere.get(key, {}) | {scores[0].split: by_task(scores)}
+    run.record(elsewhere=elsewhere | {key: there})
+    return []
 
 
 if __name__ == "__main__":

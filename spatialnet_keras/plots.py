@@ -3,6 +3,7 @@
 import io
 import textwrap
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -18,9 +19,17 @@ _TILE, _LINE = 3.1, 0.15  # inches: side of a tile, height of a line of text
 _LETTERS = 56  # that fit under a tile
 
 
+class Picture(NamedTuple):
+    """A PNG, and its height and width in pixels."""
+
+    png: bytes
+    height: int
+    width: int
+
+
 def answer_sheet(
     part: Part, outputs: Outputs, tasks: Sequence[Task], count: int = 12, columns: int = 4
-) -> tuple[bytes, int, int]:
+) -> Picture:
     """Tiles with what the model says of them: green where it is right, red where it is wrong.
 
     Args:
@@ -29,9 +38,6 @@ def answer_sheet(
         tasks: Fitted tasks.
         count: How many tiles, spread evenly over the split.
         columns: Tiles side by side.
-
-    Returns:
-        A PNG, its height and its width in pixels.
     """
     rows = np.unique(np.linspace(0, len(part.images) - 1, count).astype(int))
     lines = [answer_lines(part, row, outputs, tasks) for row in rows]
@@ -52,6 +58,34 @@ def answer_sheet(
                 left / width, y / height, text, va="top", fontsize=7,
                 color=RIGHT if right else WRONG,
             )  # fmt: skip
+    return png(figure)
+
+
+def confusion_picture(title: str, names: Sequence[str], table: np.ndarray) -> Picture:
+    """A confusion matrix: darker is a larger share of a row; the numbers are rows.
+
+    Args:
+        title: What is confused.
+        names: K of them.
+        table: int [K, K], what it is (row) by what it was called (column).
+    """
+    side = 1.9 + 0.3 * max(len(names), 6)  # inches
+    figure = Figure(figsize=(side, side), dpi=_DPI, layout="constrained")
+    axes = figure.add_subplot()
+    shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for row, column in zip(*table.nonzero(), strict=True):
+        colour = "white" if shares[row, column] > 0.5 else "black"
+        axes.text(
+            column, row, table[row, column], color=colour, ha="center", va="center", fontsize=7
+        )
+    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
+    axes.set_yticks(range(len(names)), names, fontsize=7)
+    axes.set_xlabel("called", fontsize=8)
+    axes.set_ylabel("is", fontsize=8)
+    axes.set_title(title, fontsize=9)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
     return png(figure)
 
 
@@ -101,12 +135,12 @@ def viewable(image: np.ndarray) -> np.ndarray:
     return ((image - low) / max(high - low, 1e-9) * 255).clip(0, 255).astype(np.uint8)
 
 
-def png(figure: Figure) -> tuple[bytes, int, int]:
-    """A figure as a PNG, with its height and width in pixels."""
+def png(figure: Figure) -> Picture:
+    """A figure as a PNG."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI)
     width, height = Image.open(buffer).size
-    return buffer.getvalue(), height, width
+    return Picture(buffer.getvalue(), height, width)
 
 
 def _shortened(text: str, length: int = 48) -> str:

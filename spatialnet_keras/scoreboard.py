@@ -104,7 +104,7 @@ def table(scores: Sequence[Score]) -> Table:
     for row in scores:
         if task not in (None, row.task):
             view.add_section()
-        shown = {name: _shown(row.score, getattr(row, name)) for name in COLUMNS}
+        shown = {name: as_text(row.score, getattr(row, name)) for name in COLUMNS}
         interval = "-".join(f"{100 * end:.0f}" for end in row.interval or ())
         floors = [shown[name] for name in list(COLUMNS)[1:]]
         name = "" if row.task == task else row.task
@@ -128,7 +128,7 @@ def caption_table(scores: Sequence[Score]) -> Table:
         view.add_column(column, justify="right")
     for row in scores:
         numbers = (row.value, row.majority, row.template, row.shuffled)
-        shown = [_shown(row.score, number) for number in numbers]
+        shown = [as_text(row.score, number) for number in numbers]
         view.add_row(LABELS.get((False, row.score), row.score), *shown, f"{row.rows:,}")
     return view
 
@@ -157,6 +157,45 @@ def from_json(entries: Sequence[dict]) -> list[Score]:
     ]
 
 
+def by_task(scores: Sequence[Score]) -> dict:
+    """One split for programs: task -> {score: value, "rows": n, "floor": majority, ...}.
+
+    The floors and the interval belong to the task's main score. With several data sets there is
+    one level more: data set -> task -> ...
+    """
+    names = dict.fromkeys(score.data for score in scores)
+    nested = {name: _by_task([each for each in scores if each.data == name]) for name in names}
+    return nested if len(names) > 1 else next(iter(nested.values()), {})
+
+
+def label(score: Score) -> str:
+    """The name of a score for people: "by class" for average_accuracy."""
+    return LABELS.get((score.task == ALL, score.score), score.score)
+
+
+def as_text(score: str, value: float | None) -> str:
+    """A score in the unit that papers use; "" for None."""
+    if value is None:
+        return ""
+    if score.startswith(("bleu", "rouge")):
+        return f"{100 * value:.1f}"
+    return f"{value:.1%}" if "accuracy" in score else f"{value:.2f}"
+
+
+def _by_task(scores: Sequence[Score]) -> dict:
+    found = {}
+    for task, of_task in itertools.groupby(scores, key=lambda score: score.task):
+        rows = list(of_task)
+        main = rows[0]
+        beside = ("blind", "shuffled", "template", "interval")
+        found[task] = (
+            {score.score: score.value for score in rows}
+            | {"rows": main.rows, "floor": main.majority}
+            | {name: getattr(main, name) for name in beside if getattr(main, name) is not None}
+        )
+    return found
+
+
 def _mean_of(scores: Sequence[Score], name: str, weights: list[int] | None) -> Score:
     first = scores[0]
 
@@ -167,11 +206,3 @@ def _mean_of(scores: Sequence[Score], name: str, weights: list[int] | None) -> S
     rows = sum(score.rows for score in scores)
     columns = {column: mean(column) for column in COLUMNS}
     return with_interval(Score(first.data, first.split, ALL, name, rows=rows, **columns))
-
-
-def _shown(score: str, value: float | None) -> str:
-    if value is None:
-        return ""
-    if score.startswith(("bleu", "rouge")):
-        return f"{100 * value:.1f}"
-    return f"{value:.1%}" if "accuracy" in score else f"{value:.2f}"

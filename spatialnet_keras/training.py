@@ -1,8 +1,8 @@
 """Training: a configuration -> a trained run directory, by `model.fit`."""
 
 import dataclasses
-import platform
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,20 +11,21 @@ import keras
 
 from pipelines.augment import Augmentation
 from pipelines.batches import Examples, steps_per_epoch, training_batches
-from spatialnet_keras import data
+from spatialnet_keras import data, facts
+from spatialnet_keras.board import folder, write_settings
 from spatialnet_keras.callbacks import AnswerSheet, Epoch, ShortBar
 from spatialnet_keras.checkpoints import load_state
 from spatialnet_keras.config import Config, ConfigError, ModelConfig, unknown
 from spatialnet_keras.encode import questions
 from spatialnet_keras.encoders import split_at_features
-from spatialnet_keras.evaluate import evaluate
+from spatialnet_keras.evaluate import evaluations, record
 from spatialnet_keras.features import stored_features
 from spatialnet_keras.initialise import initialise
 from spatialnet_keras.model import build_model, model_on_features
 from spatialnet_keras.optimizers import optimizer
 from spatialnet_keras.regimes import apply_regime
+from spatialnet_keras.report import write_report
 from spatialnet_keras.run import Run
-from spatialnet_keras.scoreboard import to_json
 from spatialnet_keras.tasks import TASKS, Task, task
 from spatialnet_keras.text import Vocabulary, longest
 
@@ -52,6 +53,11 @@ def train(
         DataError: For data that cannot be read or trained on.
         ConfigError: For a configuration that cannot work, or a directory of another run.
     """
+    if config.train.profile and keras.config.backend() != "tensorflow":
+        raise ConfigError(
+            f"profile needs the TensorFlow backend. Received: profile={config.train.profile} on "
+            f"{keras.config.backend()}."
+        )
     keras.utils.set_random_seed(config.train.seed)
     keras.config.set_dtype_policy(config.train.dtype)
     training = data.read(config, "train", skip_bad, to_crop=config.train.crop < 1)
@@ -60,7 +66,7 @@ def train(
     run.start()
     if "scores" not in run.metrics:
         _fit(run, training, validation, init, verbose)
-        _evaluate(run, skip_bad)
+        _evaluate(run, training, skip_bad)
     return run
 
 
@@ -176,6 +182,9 @@ def _fit(run: Run, training, validation, init: Run | None, verbose: int | None) 
         examples = _on_features(below, examples, 8 if settings.symmetries else 1)
         held_out = _on_features(below, held_out, 1)
     compile_model(model, config, run.tasks, settings.epochs * steps, below)
+    if "facts" not in run.metrics:
+        run.record(facts=facts.of_training(network))
+    write_settings(run, finished=False)
     history = load_state(run.checkpoint, model) if run.checkpoint.exists() else []
     if history:
         print(f"Going on with {run.path} after epoch {len(history)} of {settings.epochs}.")
@@ -193,7 +202,11 @@ def _fit(run: Run, training, validation, init: Run | None, verbose: int | None) 
             epoch,
             ShortBar({each.name: each.scores[0] for each in run.tasks}),
             keras.callbacks.TensorBoard(
-                run.path / "tensorboard", profile_batch=0, write_graph=False
+                folder(run),
+                histogram_freq=settings.histograms,
+                # the first step compiles
+                profile_batch=(2, 1 + settings.profile) if settings.profile else 0,
+                write_graph=False,
             ),
             AnswerSheet(run, epoch),
         ],
@@ -227,7 +240,18 @@ def _batches(examples: list[Examples], config: Config, first_epoch: int):
     )
 
 
-def _evaluate(run: Run, skip_bad: bool) -> None:
+def _evaluate(run: Run, training: Sequence[data.Part], skip_bad: bool) -> None:
+    """Scores, then all that tells of them; the entry that says "finished" comes last."""
+    started = time.perf_counter()
     run.memory.unlink(missing_ok=True)  # of an earlier epoch
-    found = evaluate(run, ("val", "test"), skip_bad)
-    run.record(scores=to_json(found), machine=f"{platform.machine()}, {keras.config.backend()}")
+    found = evaluations(run, ("val", "test"), skip_bad)
+    parts = [*training, *(each.part for each in found)]
+    epochs = sum(e["seconds"] + e.get("validation_seconds", 0) for e in run.metrics["history"])
+    known = {
+        "data": [facts.of_records(part.records) for part in parts],
+        "wall_seconds": round(epochs + time.perf_counter() - started, 1),
+    }
+    run.record(facts=run.metrics["facts"] | known)
+    write_settings(run, finished=True)
+    write_report(run, found)
+    record(run, found, finished=True)

@@ -19,12 +19,20 @@ FLOORS = [
     {"spatialnet_keras.training", "spatialnet_keras.initialise", "spatialnet_keras.export"},
     {"spatialnet_keras.regimes", "spatialnet_keras.features"},
     {"spatialnet_keras.optimizers"},
-    {"spatialnet_keras.callbacks"},
-    {"spatialnet_keras.predict", "spatialnet_keras.scene"},
-    {"spatialnet_keras.overlays"},
-    {"spatialnet_keras.plots"},
-    {"spatialnet_keras.evaluate", "spatialnet_keras.predictor"},
-    {"spatialnet_keras.inference", "spatialnet_keras.floors", "spatialnet_keras.questions"},
+    {"spatialnet_keras.callbacks", "spatialnet_keras.report"},
+    {"spatialnet_keras.predict", "spatialnet_keras.scene", "spatialnet_keras.evaluate"},
+    {
+        "spatialnet_keras.board", "spatialnet_keras.gallery", "spatialnet_keras.overlays",
+        "spatialnet_keras.pages",
+    },
+    {
+        "spatialnet_keras.findings", "spatialnet_keras.plots", "spatialnet_keras.charts",
+        "spatialnet_keras.predictor",
+    },
+    {
+        "spatialnet_keras.inference", "spatialnet_keras.floors", "spatialnet_keras.facts",
+        "spatialnet_keras.questions",
+    },
     {
         "spatialnet_keras.run", "spatialnet_keras.data", "spatialnet_keras.checkpoints",
         "spatialnet_keras.scoreboard", "spatialnet_keras.details",
