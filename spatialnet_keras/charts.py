@@ -48,7 +48,7 @@ def chart(
         floor: What a model must beat, as a dashed line.
         mark: Epoch whose point is marked: the one that was kept.
         percent: Whether values are shares.
-        log: Whether the values span orders of magnitude.
+        log: Whether to draw the logarithm, if the values span more than a factor of 10.
     """
     figure = Figure(figsize=_SIZE, layout="constrained")
     axes = figure.add_subplot()
@@ -60,7 +60,8 @@ def chart(
             axes.plot([mark], [line.values[mark - 1]], "o", color=colour, markersize=4.5)
     if floor is not None:
         axes.axhline(floor, color=_MUTED, linewidth=1, linestyle=(0, (3, 3)))
-    if log and all(value > 0 for line in lines for value in line.values):
+    values = [value for line in lines for value in line.values]
+    if log and min(values) > 0 and max(values) > 10 * min(values):
         axes.set_yscale("log")
     elif not percent:
         axes.ticklabel_format(axis="y", scilimits=(-3, 4), useMathText=True)
@@ -91,6 +92,7 @@ def _svg(figure: Figure, title: str) -> str:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", svg)
+    svg = re.sub(r"font-family: [^;\"]*;?", "", svg)
     for colour, css in _CSS.items():
         svg = svg.replace(colour, css)
     words = title.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")

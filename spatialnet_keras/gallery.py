@@ -53,7 +53,7 @@ class Card:
     answers: tuple[Answer, ...]
 
 
-def cards(found: Evaluation, tasks: Sequence[Task], count: int = 6) -> dict[str, list[Card]]:
+def cards(found: Evaluation, tasks: Sequence[Task], count: int = 8) -> dict[str, list[Card]]:
     """Tiles with all answers right, and tiles with wrong ones, spread evenly over the split.
 
     Args:
@@ -110,7 +110,8 @@ def _answer(task: Task, outputs: np.ndarray, place: int, asked: str, truth) -> A
     output = outputs[place : place + 1]
     said = task.answer(output)[0]
     if task.unit == "caption":
-        return Answer(asked, said, truth[0], None, None)
+        # data sets write "at the river ."
+        return Answer(asked, said, truth[0].replace(" .", ".").replace(" ,", ","), None, None)
     probability = _probability(output[0]) if isinstance(task, Classification) else None
     return Answer(asked, said, truth, said == truth, probability)
 

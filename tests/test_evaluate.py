@@ -1,0 +1,80 @@
+"""What an evaluation leaves in the run: scores for programs, and pictures."""
+
+import json
+import shutil
+
+import pytest
+from PIL import Image
+
+from spatialnet_keras import evaluate
+from spatialnet_keras.run import Run
+from spatialnet_keras.scoreboard import Score, by_task
+
+
+@pytest.fixture
+def run(trained_run, tmp_path):
+    """A copy that a test may write to."""
+    shutil.copytree(trained_run, tmp_path / "run")
+    return Run.open(tmp_path / "run")
+
+
+def test_scores_are_nested_for_programs(trained_run):
+    metrics = Run.open(trained_run).metrics
+    assert {"val", "test"} <= set(metrics)
+    for row in metrics["scores"]:
+        assert metrics[row["split"]][row["task"]][row["score"]] == row["value"]
+    land_use = metrics["test"]["land_use"]
+    assert 0 <= land_use["accuracy"] <= 1
+    assert land_use["rows"] == metrics["facts"]["data"][-1]["images"]
+    assert 0 < land_use["floor"] < 1
+    assert {"blind", "shuffled"} <= set(metrics["test"]["count"])
+
+
+def test_two_data_sets_have_a_level_of_their_own():
+    scores = [
+        Score(data, "test", "land_use", "accuracy", value, 0.1, 10)
+        for data, value in (("a", 0.5), ("b", 0.7))
+    ]
+    assert by_task(scores[:1]) == {"land_use": {"accuracy": 0.5, "rows": 10, "floor": 0.1}}
+    assert by_task(scores)["b"]["land_use"]["accuracy"] == 0.7
+
+
+def test_the_command_prints_each_class_and_draws_the_confusion(run, capsys):
+    picture = run.path / "confusion_land_use_test.png"
+    picture.unlink()
+    evaluate.main([str(run.path)])
+    said = capsys.readouterr().out
+    classes = next(task.classes for task in run.tasks if task.name == "land_use")
+    assert "land use by class" in said
+    assert sum(name in said for name in classes) >= 3
+    assert str(picture) in said.replace("\n", "")
+    with Image.open(picture) as image:
+        assert min(image.size) > 300
+
+
+def test_other_captions_are_recorded_apart(run, capsys):
+    before = run.metrics
+    evaluate.main([str(run.path), "--decode.beams", "2", "--json"])
+    after = run.metrics
+    assert {name: after[name] for name in before} == before
+    ((key, found),) = after["elsewhere"].items()
+    assert "decode.beams=2" in key
+    assert set(found["test"]["caption"]) >= {"bleu4", "rows", "floor"}
+
+
+def test_the_same_data_in_another_folder_are_the_runs_own(run, city, capsys, tmp_path):
+    shutil.copytree(city, tmp_path / "moved")
+    evaluate.main([str(run.path), "--json", "--data", f"synthetic={tmp_path / 'moved'}"])
+    assert "elsewhere" not in run.metrics
+    assert json.loads(capsys.readouterr().out) == [
+        row for row in run.metrics["scores"] if row["split"] == "test"
+    ]
+
+
+def test_evaluating_an_unfinished_run_does_not_finish_it(run, capsys):
+    metrics = run.metrics
+    del metrics["scores"]
+    (run.path / "metrics.json").write_text(json.dumps(metrics))
+    evaluate.main([str(run.path), "--split", "val"])
+    assert "scores" not in run.metrics
+    assert run.metrics["val"]["land_use"]["rows"] > 0
