@@ -10,7 +10,6 @@ from spatialnet_keras import evaluate
 from spatialnet_keras.run import Run
 from spatialnet_keras.scoreboard import Score, by_task
 
-
 MAIN = ("test", "land_use", "accuracy")
 
 
