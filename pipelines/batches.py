@@ -178,7 +178,7 @@ def evaluation_batches(part: Examples, batch_size: int, symmetry: int = 0) -> tf
         return _gather(part, drawn, Augmentation(), part.images.shape[1], rng)
 
     steps = range(-(-len(part) // batch_size))
-    return _dataset(batch, steps).map(lambda x, y, weight: x)
+    return _dataset(batch, steps).map(tf.autograph.experimental.do_not_convert(lambda x, *_: x))
 
 
 def unpad(part: Examples, kind: str, output: np.ndarray) -> np.ndarray:
@@ -281,6 +281,7 @@ def _dataset(batch: Callable[[int], Batch], steps: range) -> tf.data.Dataset:
     example = batch(steps.start)
     flat = tf.nest.flatten(example)
 
+    @tf.autograph.experimental.do_not_convert  # it would only look for the source, and complain
     def load(step):
         arrays = tf.numpy_function(
             lambda at: tf.nest.flatten(batch(int(at))),
