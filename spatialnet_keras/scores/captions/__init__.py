@@ -7,7 +7,7 @@ from spatialnet_keras.scores.captions.cider import Cider
 from spatialnet_keras.scores.captions.rouge import rouge_l
 from spatialnet_keras.scores.captions.tokeniser import tokenise, tokenised
 
-__all__ = ["Cider", "caption_scores", "tokenise"]
+__all__ = ["Cider", "caption_scores", "tokenise", "tokenised"]
 
 
 def caption_scores(

@@ -24,6 +24,10 @@ wed wis wyo ariz assn bldg blvd bros colo conn corp intl kans mich minn mont okl
     sept tenn tues univ wisc calif thurs"""
 _CAPITAL = "Az La Pa Ark Del Ill Ore Tex Mass Miss Wash"  # states; "la." is not one
 _BEFORE_NUMBERS = "art ca fig figs no nos op ph pp prop"
+# After "B." and before one of these a sentence begins, and the dot ended another.
+_STARTS = """A About According After An As At But Earlier He Her Here However If In It Last Many
+More Now Once One Other Our She Since So Some Such That The Their Then There These They This We
+What When While Yet You Mr. Ms."""
 _ENDINGS = """bat bmp c cgi cpp dll doc docx exe gif gz h htm html jar java jpeg jpg mov pdf php pl
 png ppt ps py sql tar txt wav x xml zip"""
 _COMPANIES = "mfg mtg pte pty ptes ptys ppte ppty pptes pptys"  # not all in capitals
@@ -39,24 +43,31 @@ def _any(words: str) -> str:
 _TITLE = f"(?:{_any(_TITLES)}|[Mm][ft][Gg])"
 _OTHER = "|".join(f"{name[0]}(?i:{name[1:]})" for name in _CAPITAL.split())
 _OTHER = f"(?:{_any(_OTHERS)}|[Pp]{{1,2}}[Tt][ey][sS]?|{_OTHER})"
-
-
+_START = "|".join(f"{word[0]}(?i:{re.escape(word[1:])})" for word in _STARTS.split())
+_TAG = (
+    r"<(?:[A-Za-z][-A-Za-z0-9:._]*(?:[ \t\u00a0][^>\r\n<&]*)?/?"
+    r"|[!?][A-Za-z\-][^>\r\n]*|/[A-Za-z][-A-Za-z0-9:.]*[ \t\u00a0]*)>"
+)
+_SPACE = r"[ \t\n\u00a0]"
 _A = f"A-Za-z{LETTER}"
 _D = f"0-9{DIGIT}"
-_N = rf"[{_A}{_D}\u00ad]"  # of a word with hyphens; the soft hyphen is written nowhere
+_N = f"[{_A}{_D}]"
 _ENTITY = "&[aeiouAEIOU](?i:acute|grave|uml);"
 _L = rf"(?:[{_A}{MARK}\u00ad]|{_ENTITY})"
 _LD = rf"(?:[{_A}{_D}{MARK}\u00ad]|{_ENTITY})"
 _WORD = rf"{_L}{_LD}*(?:[.!?]{_L}{_LD}*)*"
 _QUOTE = "(?:['\u0092\u2019]|&apos;)"
 _ANY_QUOTE = "(?:['`\u0091\u0092\u2018\u2019\u201b]|&apos;)"
+_OPENING = "['`\u0091\u2018\u201b]"
 _TAIL = f"{_QUOTE}(?i:[sdm]|ll|re|ve)"
 _NOT = f"(?i:n){_ANY_QUOTE}(?i:t)"
 _NUMBER = rf"(?:[{_D}]*(?:[.:,\u00ad\u066b\u066c][{_D}]+)+|[{_D}]+)"
+_INITIALS = "[A-Z]+(?:(?:&(?i:amp);|[+&])[A-Z]+)+"
 _HYPHEN = "[-_\u058a\u2010\u2011]"
-_JOINED = f"{_N}+(?:{_HYPHEN}{_N}+)*"
-_LOOSELY = rf"{_N}[{_A}{_D}.,\u00ad]*(?:-(?:[A-Za-z](?:\.[A-Za-z])+\.|{_N}+))+"
-_PART = f"{_N}+(?:-[{_A}]+)*"
+_PIECE = f"(?:[dDoOlL]{_ANY_QUOTE}{_N}{{2,}}|{_N}+)"
+_JOINED = f"{_PIECE}(?:{_HYPHEN}{_PIECE})*"
+_LOOSELY = r"[A-Za-z0-9][A-Za-z0-9.,]*(?:-(?:[A-Za-z](?:\.[A-Za-z])+\.|[A-Za-z0-9]+))+"
+_PART = "[A-Za-z0-9]+(?:-[A-Za-z]+)*"
 _IN_LINK = r"[^ \t\n\f\r\"<>|(){}]"
 _LAST_IN_LINK = r"[^ \t\n\f\r\"<>|.!?(){},\-]"
 _PATH = rf"(?:/[^ \t\n\f\r\"<>|()]+{_LAST_IN_LINK})?"
@@ -67,55 +78,57 @@ RULES = tuple(
     re.compile(rule)
     for rule in (
         # don't, boat's
-        rf"((?i:[a-z]*[a-mo-z])){_NOT}",
+        rf"((?i:[a-z\u00ad]*[a-mo-z\u00ad])){_NOT}",
         _NOT,
         rf"({_WORD}){_TAIL}",
         # <b>, &amp;
-        r"<(?:[A-Za-z][^>\r\n<]*|[!?][A-Za-z\-][^>\r\n<]*|/[A-Za-z][-A-Za-z0-9:.]*[ \t\xa0]*)>",
+        _TAG,
         "&(?i:amp|lt|gt|quot|apos|nbsp|mdash|ndash|#[0-9]+);",
-        # trees, U.S., 2.jpg
+        # trees, U.S.
         _WORD,
         r"[A-Za-z](?:\.[A-Za-z])*\.",
-        rf"({_LD}+(?:\.{_LD}+)*\.{_any(_ENDINGS)})[ !,.?\n\u00a0]",
-        rf"({_OTHER}\.)[\s\S]{{2}}",
+        rf"([A-Za-z])\.{_SPACE}+(?:{_START}|{_TAG}){_SPACE}",
         # o'clock, d'Artagnan, ma'am, '90s
         f"({_QUOTE}[tT])(?i:is|was)",
         f"{_QUOTE}[nN]{_QUOTE}?",
-        f"[lLdDjJ]{_QUOTE}",
-        f"[lLdDoO]{_QUOTE}{_N}{{2,}}",
-        f"[A-HJ-XZn]{_QUOTE}[{_A}]{{2,}}",
-        f"[{_A}]+[aeiouyAEIOUY]{_QUOTE}[aeiouA-Z][{_A}]*",
-        f"(?i:li{_QUOTE}l|e{_QUOTE}er|o{_QUOTE}o)",
+        f"[lLdDjJ]{_QUOTE}|[yY]{_QUOTE}(?=[A-Za-z])",
+        f"[lLdDoO]{_ANY_QUOTE}{_N}{{2,}}",
+        f"[A-HJ-XZn]{_ANY_QUOTE}[{_A}]{{2,}}",
+        f"[{_A}]+[aeiouyAEIOUY]{_ANY_QUOTE}[aeiouA-Z][{_A}]*",
+        f"(?i:ol{_QUOTE}|li{_QUOTE}l|e{_QUOTE}er|o{_QUOTE}o)",
         f"{_QUOTE}(?i:em|till?|cause)",
-        rf"({_QUOTE}[0-9]{{2}})\s",
-        f"{_QUOTE}[2-9]0s?",
+        rf"({_QUOTE}[0-9]{{2}}){_SPACE}",
+        f"{_QUOTE}[2-9]0s",
         f"({_TAIL})[^A-Za-z]",
         # links, addresses
         rf"(?i:https?)://{_IN_LINK}+{_LAST_IN_LINK}",
         rf"(?i:www)\.(?:[^ \t\n\f\r\"<>|.!?(){{}},]+\.)+[A-Za-z]{{2,4}}{_PATH}",
         rf"(?:[^ \t\n\f\r\"`'<>|.!?(){{}}\x2c-\x5f$]+\.)+(?i:com|net|org|edu){_PATH}",
-        rf"[A-Za-z0-9]{_IN_ADDRESS}]*@(?:{_IN_ADDRESS}.]+\.)*{_IN_ADDRESS}.]+",
+        rf"(?:<|&lt;)?[A-Za-z0-9]{_IN_ADDRESS}]*@(?:{_IN_ADDRESS}.]+\.)*{_IN_ADDRESS}.]+(?:>|&gt;)?",
         "@[A-Za-z_][A-Za-z0-9_]*",
         f"#[{_A}]+",
+        # co., 2.jpg
+        rf"({_OTHER}\.)[\s\S]{{2}}",
+        rf"({_LD}+(?:\.{_LD}+)*\.{_any(_ENDINGS)})[ !,.?\n\u00a0]",
         # 1,000 -5 1/2 5-10 and/or well-known 1-800-555-1234
         f"[-+]?{_NUMBER}",
         _JOINED,
-        f"{_PART}(?:/{_PART}){{1,2}}",
+        rf"{_PART}(?:\\?/{_PART}){{1,2}}",
         rf"(?:{_TITLE}|{_OTHER})\.",
         _LOOSELY,
-        rf"((?:{_WORD}|{_JOINED}|{_LOOSELY})\.)[,;:]",
+        rf"((?:{_WORD}|{_JOINED}|{_LOOSELY}|{_INITIALS})\.)[,;:]",
         "[0-9]{1,2}[-/][0-9]{1,2}[-/][0-9]{2,4}",
         r"[A-Z]+\$",
-        "[A-Z]+(?:(?:[+&]|&amp;)[A-Z]+)+",
+        _INITIALS,
         r"(?:\([0-9]{2,3}\)[ \u00a0]?|(?:\+\+?)?(?:[0-9]{2,4}[- \u00a0])?[0-9]{2,4}[- \u00a0])"
         r"[0-9]{3,4}[- \u00a0]?[0-9]{3,5}",
         r"(?:(?:\+\+?)?[0-9]{2,4}\.)?[0-9]{2,4}\.[0-9]{3,4}\.[0-9]{3,5}",
-        r"(?:[0-9]{1,4}[- \u00a0])?[0-9]{1,4}\\?[/\u2044][0-9]{1,4}",
+        rf"(?:[{_D}]{{1,4}}[- \u00a0])?[{_D}]{{1,4}}\\?[/\u2044][{_D}]{{1,4}}",
         # no. 5
-        rf"({_any(_BEFORE_NUMBERS)}\.)\s?[{_D}]",
+        rf"({_any(_BEFORE_NUMBERS)}\.){_SPACE}?[{_D}]",
         # ... --- ?! C++ :-)
         "-+",
-        r"\.\.\.+",
+        r"\.\.\.+|\.(?:[ \u00a0]\.){2,4}",
         "[!?]+",
         r"[*]+|_+|\#+|@+",
         r"\\\*",
@@ -123,8 +136,16 @@ RULES = tuple(
         r"([<>]?[:;=][-o*']?[()DdPpO@|\[\]{\\])[^A-Za-z0-9]",
         f"{_EYE}_{_EYE}",
         rf"\({_EYE}(?:[_.]?{_EYE}|-[-^x=~<>'`])\)",
-        f"({_ANY_QUOTE})[A-Za-z][^ \\t\\n]",
-        "''|``|<<|>>",
-        r"\S",
+        f"({_OPENING})[A-Za-z][^ \\t\\n]",
+        _TAIL,
+        "''|<<|>>",
+        "[`\u0091-\u0094\u00ab\u00bb\u2018-\u201f\u2039\u203a]{1,2}",
+        "[\u00b2\u00b3\u00b9\u2070\u2074-\u2079\u2080-\u2089]+",
+        "(?s:.)",
     )
 )
+
+# What the next sentence begins with decides about the last word of these.
+OPEN_END = re.compile(rf"(?<![A-Za-z])(?:[A-Za-z]|{_any(_BEFORE_NUMBERS)})\.\s*$")
+# Of these the apostrophe and the letters are written plainly.
+CONTRACTION = re.compile(f"{_TAIL}|{_NOT}")

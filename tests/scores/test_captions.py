@@ -1,0 +1,223 @@
+"""Caption scores: equal to pycocoevalcap 1.2, whose numbers are in golden/captions.json."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipelines.records import DataError
+from spatialnet_keras.scores.__main__ import main
+from spatialnet_keras.scores.captions import (
+    Cider,
+    caption_scores,
+    tokenise,
+    tokenised,
+    tokeniser,
+)
+from spatialnet_keras.scores.captions.meteor import meteor, meteor_jar
+from spatialnet_keras.scores.captions.rouge import common_length
+
+GOLDEN = json.loads(
+    (Path(__file__).parent / "golden" / "captions.json").read_text(encoding="utf-8")
+)
+CORPORA = pytest.mark.parametrize("golden", GOLDEN, ids=lambda golden: golden["name"])
+
+
+@CORPORA
+def test_scores_are_those_of_the_reference_scorer(golden):
+    scores = caption_scores(golden["references"], golden["hypotheses"])
+    expected = {name: value for name, value in golden["scores"].items() if name != "meteor"}
+    assert scores == pytest.approx(expected, abs=1e-9)
+
+
+@CORPORA
+def test_words_are_those_of_the_reference_scorer(golden):
+    texts = [text for each in golden["references"] for text in each]
+    assert tokenised(texts) + tokenised(golden["hypotheses"]) == golden["words"]
+
+
+@pytest.mark.skipif(meteor_jar() is None, reason="no Java, or no METEOR jar")
+def test_meteor_is_that_of_the_reference_scorer():
+    golden = GOLDEN[0]
+    lines = iter(golden["words"])
+    said = [[next(lines) for _ in each] for each in golden["references"]]
+    assert meteor(said, list(lines)) == pytest.approx(golden["scores"]["meteor"], abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "words"),
+    [
+        ("Many trees, and two boats.", "many trees and two boats"),
+        (
+            "It isn't the U.S. coast (e.g. 3 1/2 km)",
+            "it is n't the u.s. coast -lrb- e.g. 3 1/2 km -rrb-",
+        ),
+        ("the boats' masts; the boat's mast", "the boats masts the boat 's mast"),
+        ("a well-known two-storey house", "a well-known two-storey house"),
+        ("don’t – ½ m² …", "do n't 1/2 m ²"),  # noqa: RUF001
+        ("you cannot - gonna", "you can not gon na"),
+        ("one\nline\r\nonly\u2028here", "one line only here"),
+        ("", ""),
+        (" .,;: ! ? ", ""),
+    ],
+)
+def test_sentences_are_split_into_treebank_words(sentence, words):
+    assert " ".join(tokenise([sentence])[0]) == words
+
+
+def test_the_quick_way_for_plain_sentences_gives_what_the_rules_give():
+    for text in (
+        "a river by trees .",
+        "Trees , a bridge and cars .",
+        "two-storey houses, roads.",
+        "the sea",
+        "plane no .",
+        "x",
+    ):
+        by_rules = " ".join(tokeniser._by_rules(text, "\n"))
+        assert tokeniser._PLAIN.fullmatch(text)
+        assert tokenised([text]) == [by_rules]
+
+
+def test_bleu_of_a_short_answer_by_hand():
+    # 2 of 2 words right, 1 of 1 pair, closest length 3: exp(1 - 3/2)
+    scores = caption_scores([["a red roof"], ["a red roof"]], ["a red", "a red"])
+    assert scores["bleu1"] == pytest.approx(np.exp(-0.5), abs=1e-6)
+    assert scores["bleu2"] == pytest.approx(np.exp(-0.5), abs=1e-6)
+    # no triple: the reference scorer counts 1e-15 right of 1e-9
+    assert scores["bleu3"] == pytest.approx(np.exp(-0.5) * 1e-6 ** (1 / 3), abs=1e-6)
+
+
+def test_rouge_takes_the_best_precision_and_the_best_recall_apart():
+    # precision 2/2 from the first, recall 1/1 from the second reference
+    scores = caption_scores([["a red big roof", "red"], ["sea"]], ["red roof", "sea"])
+    assert scores["rouge_l"] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "length"), [("abcbdab", "bdcaba", 4), ("", "ab", 0), ("aaaa", "aa", 2)]
+)
+def test_common_subsequences_by_hand(left, right, length):
+    assert common_length(tuple(left), tuple(right)) == length
+
+
+def test_cider_of_pairs_is_cider_of_each_alone():
+    golden = GOLDEN[1]
+    images = [tokenise(each) for each in golden["references"]]
+    sentences = [words for each in images for words in each][:60]
+    cider = Cider.of(images)
+    pairs = cider.pairwise(sentences, sentences[:40])
+    expected = [[cider.score([right], left) for right in sentences[:40]] for left in sentences]
+    np.testing.assert_allclose(pairs, expected, atol=1e-12)
+
+
+def test_cider_takes_word_ids_as_well_as_words():
+    images = [[(1, 2, 3), (1, 2)], [(4, 5)], [(1, 5, 6)]]
+    named = [[tuple("-abcdef"[word] for word in words) for words in said] for said in images]
+    ids = Cider.of(images).pairwise(images[0], images[2])
+    words = Cider.of(named).pairwise(named[0], named[2])
+    assert ids.tolist() == words.tolist()
+    assert ids[0, 0] > 0
+
+
+@pytest.mark.parametrize(
+    ("references", "hypotheses", "rule"),
+    [
+        ([["a river"]], ["a river"], "at least two images"),
+        ([["a river"], ["a road"]], ["a river"], "one hypothesis for each image"),
+        ([["a river"], []], ["a river", "a road"], "must have a reference"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused_with_the_rule(references, hypotheses, rule):
+    with pytest.raises(ValueError, match=rule):
+        caption_scores(references, hypotheses)
+
+
+REFERENCES = {"1": ["a river .", "a wide river"], "2": ["two boats"], "3": ["trees"]}
+HYPOTHESES = {"1": "a river", "2": "two boats", "3": "a tree"}
+FORMS = {
+    "simple": (REFERENCES, HYPOTHESES),
+    "coco": (
+        {
+            "images": [{"id": 1}, {"id": 2}, {"id": 3}],
+            "annotations": [
+                {"image_id": int(image), "caption": text}
+                for image, texts in REFERENCES.items()
+                for text in texts
+            ],
+        },
+        [{"image_id": int(image), "caption": text} for image, text in HYPOTHESES.items()],
+    ),
+    "karpathy": (
+        {
+            "images": [
+                {"imgid": int(image), "sentences": [{"raw": text} for text in texts]}
+                for image, texts in REFERENCES.items()
+            ]
+        },
+        HYPOTHESES,
+    ),
+}
+
+
+def write(folder, references, hypotheses) -> list[str]:
+    files = [folder / "references.json", folder / "hypotheses.json"]
+    for file, content in zip(files, (references, hypotheses), strict=True):
+        file.write_text(json.dumps(content))
+    return [str(file) for file in files]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_command_scores_each_form(form, tmp_path, capsys):
+    main([*write(tmp_path, *FORMS[form]), "--json", "--no-meteor"])
+    scores = json.loads(capsys.readouterr().out)
+    expected = caption_scores(list(REFERENCES.values()), list(HYPOTHESES.values()))
+    assert scores == expected | {"meteor": None}
+
+
+def test_the_command_prints_a_table_and_takes_a_split(tmp_path, capsys):
+    references = FORMS["karpathy"][0]
+    for image, split in zip(references["images"], ("test", "test", "train"), strict=True):
+        image["split"] = split
+    files = write(tmp_path, references, {"1": "a river", "2": "a boat"})
+    main([*files, "--split", "test", "--no-meteor"])
+    shown = capsys.readouterr().out
+    assert "CIDEr" in shown
+    assert "n/a" in shown
+
+
+@pytest.mark.parametrize(
+    ("references", "hypotheses", "words"),
+    [
+        (REFERENCES, {"1": "a river"}, "2 of 3 images have no hypothesis, such as 2"),
+        (REFERENCES, HYPOTHESES | {"9": "sea"}, "such as 9"),
+        (REFERENCES, HYPOTHESES | {"1": ["a", "b"]}, "Image 1 has 2"),
+        ({"images": [{"name": 1}]}, HYPOTHESES, "none of the forms"),
+        ([1, 2], HYPOTHESES, "none of the forms"),
+        ({"1": [3]}, HYPOTHESES, "no text: 3"),
+        ({}, HYPOTHESES, "no captions"),
+        ({"1": ["a"]}, {"1": "a"}, "at least two images"),
+    ],
+)
+def test_bad_files_are_one_line_and_exit_code_two(
+    references, hypotheses, words, tmp_path, capsys, exit_code
+):
+    files = write(tmp_path, references, hypotheses)
+    assert exit_code(main, *files, "--no-meteor") == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1
+
+
+def test_scores_are_light_to_import():
+    code = "import sys, spatialnet_keras.scores.__main__; print('keras' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_an_unreadable_file_is_named(tmp_path):
+    with pytest.raises(DataError, match="nowhere"):
+        main([str(tmp_path / "nowhere.json"), str(tmp_path / "x.json")])
