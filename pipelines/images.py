@@ -59,7 +59,7 @@ def read_image(path: str | Path, bands: Sequence[int] = (0, 1, 2)) -> np.ndarray
     except Exception as error:  # on bad bytes decoders raise anything: struct.error, KeyError, ...
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise DataError(f"{path} is damaged or cut off ({reason}). Copy it again.") from error
-    return np.ascontiguousarray(_in_stored_dtype(path, _pick_bands(path, pixels, tuple(bands))))
+    return np.ascontiguousarray(in_stored_dtype(path, _pick_bands(path, pixels, tuple(bands))))
 
 
 def resize(image: np.ndarray, size: int, box: Box | None = None) -> np.ndarray:
@@ -82,6 +82,24 @@ def resize(image: np.ndarray, size: int, box: Box | None = None) -> np.ndarray:
     if image.dtype == np.uint16:
         resized = np.rint(resized)
     return resized.astype(image.dtype, copy=False)
+
+
+def in_stored_dtype(name: str | Path, pixels: np.ndarray) -> np.ndarray:
+    """Any numbers as they are stored: uint8, uint16 or float32.
+
+    Raises:
+        DataError: They are no numbers, or not finite; it opens with the name.
+    """
+    if pixels.dtype.kind == "b":
+        return pixels.astype(np.uint8) * 255
+    if pixels.dtype.kind == "u" and pixels.dtype.itemsize <= 2:
+        return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+    if pixels.dtype.kind not in "iuf":
+        raise DataError(f"{name} holds {pixels.dtype} numbers. Save it as integers or floats.")
+    pixels = pixels.astype(np.float32)
+    if not np.isfinite(pixels).all():  # one NaN would make every weight NaN
+        raise DataError(f"{name} holds NaN or infinite pixels. Fill its no-data pixels first.")
+    return pixels
 
 
 def apply_symmetries(images: np.ndarray, codes: np.ndarray) -> np.ndarray:
@@ -244,19 +262,6 @@ def _pick_bands(path: Path, pixels: np.ndarray, bands: tuple[int, ...]) -> np.nd
             f"{path} has {count} bands, 0 to {count - 1}. Received bands {bands}: choose others."
         )
     return pixels if bands == tuple(range(count)) else pixels[..., list(bands)]
-
-
-def _in_stored_dtype(path: Path, pixels: np.ndarray) -> np.ndarray:
-    if pixels.dtype.kind == "b":
-        return pixels.astype(np.uint8) * 255
-    if pixels.dtype.kind == "u" and pixels.dtype.itemsize <= 2:
-        return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
-    if pixels.dtype.kind not in "iuf":
-        raise DataError(f"{path} holds {pixels.dtype} numbers. Save it as integers or floats.")
-    pixels = pixels.astype(np.float32)
-    if not np.isfinite(pixels).all():  # one NaN would make every weight NaN
-        raise DataError(f"{path} holds NaN or infinite pixels. Fill its no-data pixels first.")
-    return pixels
 
 
 def _resize_band(band: np.ndarray, size: int, box: Box | None) -> np.ndarray:

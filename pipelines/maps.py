@@ -16,6 +16,7 @@ import numpy as np
 import pyogrio
 import rasterio
 import shapely
+from pyogrio.errors import DataLayerError, DataSourceError
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.windows import Window
 
@@ -107,6 +108,9 @@ def write_tiles(
         tiles: Their outlines, as far as they lie within the scene.
         columns: By name, one value a tile: numbers, or text as objects.
         about: Kept with the layer.
+
+    Raises:
+        OSError: It cannot be written.
     """
     corners = np.array([_corners(tile) for tile in tiles], float)
     to_ground = np.array(scene.source.transform, float).reshape(3, 3)[:2]
@@ -114,18 +118,21 @@ def write_tiles(
     crs = scene.source.crs
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*crs.*")  # a scene without one is told once
-        pyogrio.raw.write(
-            path,
-            shapely.to_wkb(shapely.polygons(corners)),
-            list(columns.values()),
-            list(columns),
-            layer=LAYER,
-            driver="GPKG",
-            geometry_type="Polygon",
-            crs=crs.to_wkt() if crs else None,
-            append=path.exists(),
-            layer_metadata=None if path.exists() else about,
-        )
+        try:
+            pyogrio.raw.write(
+                path,
+                shapely.to_wkb(shapely.polygons(corners)),
+                list(columns.values()),
+                list(columns),
+                layer=LAYER,
+                driver="GPKG",
+                geometry_type="Polygon",
+                crs=crs.to_wkt() if crs else None,
+                append=path.exists(),
+                layer_metadata=None if path.exists() else about,
+            )
+        except (DataSourceError, DataLayerError) as error:  # a full disk, for one
+            raise OSError(str(error)) from error
 
 
 def _corners(tile: Tile) -> list[tuple[int, int]]:

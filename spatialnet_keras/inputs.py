@@ -1,17 +1,27 @@
 """Inputs: the images that a user names or holds, as the network takes them."""
 
 import glob
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from pipelines.folder import IMAGE_SUFFIXES
-from pipelines.images import MINIMUM_SIDE, TooLargeError, read_image, resize
+from pipelines.images import (
+    MINIMUM_SIDE,
+    TooLargeError,
+    in_stored_dtype,
+    read_image,
+    resize,
+)
 from pipelines.records import DataError
 from spatialnet_keras.config import Config, Pixels
 
 Item = str | Path | np.ndarray  # one image: its file, or [H, W, C]
+
+_SCENES = "`python -m spatialnet_keras.scene` reads a scene tile by tile."
+_SHRUNK = 32  # times a side: a tile of 2,048 pixels at the 64 of the smaller presets
 
 
 def find_images(named: Sequence[str]) -> list[Path]:
@@ -51,12 +61,13 @@ def each_image(images: Item | Sequence[Item]) -> list[Item]:
     """
     if isinstance(images, str | Path):
         return [images]
-    if not hasattr(images, "ndim"):
+    if isinstance(images, Iterable) and not hasattr(images, "__array__"):
         return [each for one in images for each in each_image(one)]
     array = np.asarray(images)
     if array.ndim not in (3, 4):
         raise DataError(
-            f"An image is an array [H, W, C], a batch [B, H, W, C]. Received: shape {array.shape}."
+            "An image is a path, an array [H, W, C] or a batch [B, H, W, C]. "
+            f"Received: {type(images).__name__} of shape {array.shape}."
         )
     return [array] if array.ndim == 3 else list(array)
 
@@ -64,25 +75,31 @@ def each_image(images: Item | Sequence[Item]) -> list[Item]:
 def as_stored(item: Item, config: Config) -> np.ndarray:
     """One image in the size, bands and dtype that the network was trained on: [S, S, C].
 
+    A very large one is shrunk with a warning.
+
     Raises:
         DataError: It cannot be read, or is of another kind than the training images.
     """
-    pixels = config.pixels
+    pixels, size = config.pixels, config.model.image_size
     if isinstance(item, np.ndarray):
-        name, image = "The array", _checked(item, pixels)
+        name, image = "The array", in_stored_dtype("The array", _checked(item, pixels))
     else:
         name = str(item)
         try:
             image = read_image(item, range(pixels.bands))
         except TooLargeError as error:
-            raise DataError(
-                f"{error} `python -m spatialnet_keras.scene` reads it tile by tile."
-            ) from None
+            raise DataError(f"{error} {_SCENES}") from None
     if str(image.dtype) != pixels.dtype:
         raise DataError(
             f"{name} holds {image.dtype} pixels, the run was trained on {pixels.dtype}. Convert it."
         )
-    return resize(image, config.model.image_size)
+    height, width = image.shape[:2]
+    if max(height, width) > _SHRUNK * size:
+        warnings.warn(
+            f"{name} was shrunk from {width}x{height} to {size}x{size} pixels. {_SCENES}",
+            stacklevel=2,
+        )
+    return resize(image, size)
 
 
 def _checked(image: np.ndarray, pixels: Pixels) -> np.ndarray:
@@ -95,4 +112,4 @@ def _checked(image: np.ndarray, pixels: Pixels) -> np.ndarray:
         raise DataError(
             f"The run was trained on {pixels.bands} bands. Received: shape {image.shape}."
         )
-    return np.repeat(image, pixels.bands, axis=-1) if bands != pixels.bands else image
+    return image if bands == pixels.bands else np.repeat(image, pixels.bands, axis=-1)

@@ -6,6 +6,7 @@ python -m spatialnet_keras.predict RUN IMAGE... --question "How many roads are t
 import json
 import sys
 import textwrap
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from spatialnet_keras.inputs import find_images
         from spatialnet_keras.predictor import Predictor
 
+    warnings.showwarning = lambda message, *_, **__: say(str(message))
     predictor = Predictor.load(flags.run, **decoding(flags))
     paths = find_images(flags.image)
     questions = predictor.prepare(flags.question, flags.type) if flags.question else None

@@ -157,7 +157,9 @@ def test_unknown_words_are_named_where_the_type_is_said(predictor):
         (np.zeros((1, 1, 3), np.uint8), "8 pixels a side"),
         (np.zeros((32, 32, 4), np.uint8), "trained on 3 bands"),
         (np.zeros((32, 32, 3), np.float32), "trained on uint8"),
+        (np.full((32, 32, 3), np.nan, np.float32), "NaN"),
         (np.zeros((32, 32), np.uint8), r"\[H, W, C\]"),
+        (5, r"\[H, W, C\]"),
         ("nowhere.png", "nowhere.png cannot be opened"),
     ],
 )
@@ -170,6 +172,17 @@ def test_images_that_cannot_be_read_are_one_line(predictor, image, said):
 def test_a_grey_image_is_read_as_in_training(predictor):
     grey = np.arange(1024, dtype=np.uint8).reshape(32, 32, 1)
     assert predictor.classify(grey) == predictor.classify(grey.repeat(3, axis=-1))
+
+
+def test_pictures_of_pillow_are_images_too(predictor, stored):
+    assert predictor.classify(Image.fromarray(stored[0])) == predictor.classify(stored[0])
+
+
+def test_a_large_image_is_answered_and_it_says_that_it_was_shrunk(predictor, stored):
+    large = stored[0].repeat(40, axis=0)
+    with pytest.warns(UserWarning, match="shrunk from 32x1280 to 32x32.*spatialnet_keras.scene"):
+        (use,) = predictor.classify(large)
+    assert use.text in predictor.tasks["land_use"].classes
 
 
 def test_a_scene_is_sent_to_the_command_for_scenes(predictor, tmp_path):
@@ -249,8 +262,9 @@ def test_bad_flags_are_one_line(trained_run, tiles, exit_code, capsys, flags, sa
 
 
 def test_attention_is_drawn_for_land_use_each_question_and_each_word(
-    trained_run, predictor, tiles, stored, exit_code, tmp_path
+    trained_run, predictor, tiles, stored, exit_code, monkeypatch, tmp_path
 ):
+    monkeypatch.setattr(Predictor, "load", lambda path: predictor)
     out = tmp_path / "map.png"
     flags = ["--question", ASKED[0], "--attention", str(out)]
     assert exit_code(predict.main, str(trained_run), *map(str, tiles[:2]), *flags) == 0

@@ -1,5 +1,6 @@
 """Scenes larger than memory: what the maps say, where they lie, and bad input."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -25,6 +26,12 @@ QUESTIONS = "--question", "How many roads are there?", "--type", "count"
 @pytest.fixture(scope="module")
 def predictor(trained_run) -> Predictor:
     return spatialnet_keras.load(trained_run)
+
+
+@pytest.fixture(autouse=True)
+def loaded_once(predictor, monkeypatch):
+    """Each command compiles the network anew; here they share one."""
+    monkeypatch.setattr(Predictor, "load", lambda path: predictor)
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +170,19 @@ def test_a_scene_without_coordinates_is_mapped_and_said_once(
     _, shapes, about = read_tiles(tmp_path)
     assert about["crs"] is None
     assert shapes[0].bounds == (0, 0, 64, 64)
+
+
+def test_a_run_without_land_use_gives_its_tiles_and_says_so(
+    trained_run, predictor, pixels, exit_code, capsys, monkeypatch, tmp_path
+):
+    tasks = tuple(task for task in predictor.run.tasks if task.name != "land_use")
+    other = Predictor(dataclasses.replace(predictor.run, tasks=tasks))
+    monkeypatch.setattr(Predictor, "load", lambda path: other)
+    path = write(tmp_path / "scene.tif", pixels)
+    assert exit_code(scene.main, str(trained_run), path, str(tmp_path / "m"), "--tile=64") == 0
+    assert "not trained on land_use" in capsys.readouterr().err
+    assert [each.name for each in (tmp_path / "m").iterdir()] == [scene.TILES]
+    assert list(read_tiles(tmp_path / "m")[0]) == ["row", "column", "caption"]
 
 
 def test_a_grey_scene_is_read_as_in_training(trained_run, pixels, exit_code, tmp_path):
