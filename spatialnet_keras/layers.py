@@ -115,7 +115,7 @@ class MaskedMean(keras.layers.Layer):
 
     def call(self, x, keep):
         """An empty question gives zeros."""
-        keep = ops.cast(keep, x.dtype)[..., None]
+        keep = ops.expand_dims(ops.cast(keep, x.dtype), -1)  # LiteRT has no [..., None]
         return ops.sum(x * keep, axis=-2) / ops.maximum(ops.sum(keep, axis=-2), 1)
 
     def compute_output_shape(self, x_shape, keep_shape):

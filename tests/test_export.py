@@ -18,6 +18,7 @@ from PIL import Image
 
 from pipelines import images
 from spatialnet_keras import data
+from spatialnet_keras.config import ConfigError
 from spatialnet_keras.export import answers, pixels, words
 from spatialnet_keras.export.__main__ import main
 from spatialnet_keras.run import Run
@@ -416,6 +417,7 @@ BAD_FLAGS = {
     "format": (["--format", "onxn"], "Did you mean onnx?"),
     "bits": (["--format", "onnx", "--quantize", "int4"], "--quantize knows int8"),
     "eight bits in a SavedModel": (["--quantize", "int8"], "needs --format onnx or litert"),
+    "tasks of a SavedModel": (["--tasks", "land_use"], "--tasks needs --format onnx or litert"),
     "flag": (["--fromat", "onnx"], "Did you mean --format?"),
 }
 
@@ -438,3 +440,52 @@ def test_what_is_no_run_is_one_line(exit_code, capsys, tmp_path):
     assert exit_code(main, str(tmp_path)) == 2
     error = capsys.readouterr().err
     assert "No run in" in error and error.count("\n") == 1
+
+
+RUNTIMES = {"onnx": ("model.onnx", "onnxruntime"), "litert": ("model.tflite", "ai_edge_litert")}
+
+
+@pytest.mark.parametrize(("kind", "name", "package"), [(k, *v) for k, v in RUNTIMES.items()])
+def test_other_runtimes_give_the_tensors_of_the_keras_network(
+    kind, name, package, run, tensors, expected, capsys
+):
+    pytest.importorskip(package)
+    main([str(run.path), "--format", kind])
+    assert "Largest difference from Keras" in capsys.readouterr().out
+    found = runtime(kind, run.path / name)(tensors)
+    assert found.keys() == expected.keys()
+    for key, value in expected.items():
+        np.testing.assert_allclose(found[key], value, atol=1e-4)
+    explained = json.loads((run.path / "model.json").read_text())
+    assert explained["outputs"]["land_use"]["classes"] == list(by_name(run)["land_use"].classes)
+    assert explained["question"]["words"] == list(run.vocabulary.words)
+
+
+@pytest.mark.parametrize(("kind", "name", "package"), [(k, *v) for k, v in RUNTIMES.items()])
+def test_eight_bits_say_what_they_cost(kind, name, package, run, tensors, expected, capsys):
+    pytest.importorskip(package)
+    flags = ["--format", kind, "--quantize", "int8", "--tasks", "land_use,count"]
+    out = run.path / f"reduced_{name}"
+    main([str(run.path), *flags, "--out", str(out)])
+    printed = capsys.readouterr().out
+    for word in ("float32", "int8", "land_use, 6 rows", "size", "time, batch 32"):
+        assert word in printed
+    found = runtime(kind, out)(tensors)
+    assert found.keys() == {"land_use", "count", "image_vector"}
+    difference = np.abs(found["land_use"] - expected["land_use"]).max()
+    assert 1e-4 < difference < 0.2 * np.ptp(expected["land_use"])
+
+
+def runtime(kind: str, path: Path):
+    from spatialnet_keras.export import portable
+
+    return portable.FORMATS[kind].load(path)
+
+
+@pytest.mark.parametrize(("kind", "package"), [("onnx", "tf2onnx"), ("litert", "ai_edge_litert")])
+def test_a_missing_package_is_one_line_that_says_what_to_type(kind, package, monkeypatch):
+    from spatialnet_keras.export import portable
+
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ConfigError, match=rf'{package}.*pip install -e "\.\[{kind}\]"'):
+        portable.require(kind)

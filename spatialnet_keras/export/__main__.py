@@ -7,6 +7,7 @@ python -m spatialnet_keras.export RUN --format onnx    the network alone, for on
 import os
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--format", default="tf_saved_model", help=f"{', '.join(FORMATS)} (default: tf_saved_model)"
     )
     parser.add_argument("--quantize", help="int8: weights of 8 bits, for onnx and litert")
+    parser.add_argument("--tasks", metavar="NAME,...", help="only these, for onnx and litert")
     parser.add_argument("--out", metavar="PATH", help="where to (default: in RUN)")
     flags = parser.parse_args(arguments)
     if flags.format not in FORMATS:
@@ -34,16 +36,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise ConfigError(f"--quantize knows int8. Received: {flags.quantize!r}.")
     if flags.quantize and flags.format == "tf_saved_model":
         raise ConfigError("--quantize int8 needs --format onnx or litert.")
+    if flags.tasks and flags.format == "tf_saved_model":
+        raise ConfigError("--tasks needs --format onnx or litert; a SavedModel has signatures.")
     if not _in_tensorflow():
         _go_on_in_tensorflow(sys.argv[1:] if arguments is None else arguments)
         return
     with commands.quiet_stderr():
-        from spatialnet_keras.export import saved_model
+        from spatialnet_keras.export import portable, saved_model
         from spatialnet_keras.run import Run
-    out = Path(flags.out) if flags.out else Path(flags.run) / FORMATS[flags.format]
-    run = Run.open(flags.run)
+    run, out = Run.open(flags.run), Path(flags.out) if flags.out else _place(flags)
     if flags.format == "tf_saved_model":
         saved_model.export(run, out)
+    else:
+        tasks = tuple(flags.tasks.split(",")) if flags.tasks else ()
+        portable.export(run, flags.format, out, bool(flags.quantize), tasks)
+
+
+def _place(flags: Namespace) -> Path:
+    place = Path(flags.run) / FORMATS[flags.format]
+    return place.with_stem(f"{place.stem}_{flags.quantize}") if flags.quantize else place
 
 
 def _in_tensorflow() -> bool:

@@ -1,6 +1,6 @@
 """How far an exported network is from Keras, on batches of several sizes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import numpy as np
@@ -23,7 +23,7 @@ def largest_difference(
         ConfigError: If it is above `TOLERANCE`.
     """
     worst, where = 0.0, ""
-    for inputs in _samples(run, keras_model):
+    for inputs in samples(run, keras_model, _SIZES):
         expected, found = keras_model.predict_on_batch(inputs), exported(inputs)
         for name, value in expected.items():
             difference = float(np.abs(value.astype(float) - found[name].astype(float)).max())
@@ -34,10 +34,11 @@ def largest_difference(
     return worst
 
 
-def _samples(run: Run, model: keras.Model) -> Iterator[Arrays]:
+def samples(run: Run, model: keras.Model, sizes: Sequence[tuple[int, int]]) -> Iterator[Arrays]:
+    """Random inputs of a model, a batch for each (images, questions an image)."""
     rng = np.random.default_rng(0)
     image, words = run.config.pixels, run.config.model.question_words
-    for rows, questions in _SIZES:
+    for rows, questions in sizes:
         size = (rows, run.config.model.image_size, run.config.model.image_size, image.bands)
         pixels = rng.normal(image.mean, image.deviation, size)
         if np.dtype(image.dtype).kind == "u":

@@ -1,7 +1,12 @@
 """The networks that are exported: parts of the trained one, each with what its answers need."""
 
 import dataclasses
+import re
+import tempfile
+import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 
@@ -23,9 +28,14 @@ class Networks:
     trained: keras.Model
 
     @classmethod
-    def of(cls, run: Run) -> "Networks":
-        """Loads the best epoch of a run."""
-        return cls(run, run.model())
+    def of(cls, run: Run, in_float32: bool = False) -> "Networks":
+        """Loads the best epoch of a run, as it computes or in float32, which its weights are in."""
+        if not in_float32 or run.config.train.dtype == "float32":
+            return cls(run, run.model())
+        with tempfile.TemporaryDirectory() as folder:
+            exact = dataclasses.replace(run, path=Path(folder))
+            _copy_in_float32(run.best, exact.best)
+            return cls(run, exact.model())
 
     @property
     def tasks(self) -> dict[str, Task]:
@@ -58,22 +68,6 @@ class Networks:
         inputs, _, outputs = self._connected({task.name: (scored, reads)})
         return keras.Model(inputs, outputs[task.name])
 
-    def portable(self) -> keras.Model:
-        """All heads but the caption's, whose loop stays in TensorFlow; with the image's vectors.
-
-        For captions it gives `image_tokens` [B, N, D] instead, which `next_words` reads.
-        """
-        written = [each for each in self.run.tasks if each.unit == "caption"]
-        heads = {each.name: self._head(each) for each in self.run.tasks if each not in written}
-        inputs, features, outputs = self._connected(heads)
-        for name in ("image_vector", *(("image_tokens",) if written else ())):
-            outputs[name] = keras.layers.Identity(name=name)(features[name])
-        return keras.Model(inputs, outputs)
-
-    def next_words(self, task: Task) -> keras.Model:
-        """The caption decoder: words so far int32 [B, C, L], image tokens -> logits of the next."""
-        return self.trained.get_layer(task.name)
-
     def _head(self, task: Task) -> Head:
         return task.answering(self.trained.get_layer(task.name), self.run.config.decode)
 
@@ -88,7 +82,23 @@ class Networks:
         )
 
 
+def left_out_of_captions(run: Run) -> Iterator[str]:
+    """What no exported network does."""
+    if run.config.decode.consensus and any(each.unit == "caption" for each in run.tasks):
+        yield "consensus among captions (decode.consensus); the likeliest beam is written"
+
+
 def without_consensus(run: Run) -> Run:
     """The run with captions as its beams write them: consensus needs its memory beside it."""
     decode = dataclasses.replace(run.config.decode, consensus=False, neighbours=0)
     return dataclasses.replace(run, config=dataclasses.replace(run.config, decode=decode))
+
+
+def _copy_in_float32(source: Path, target: Path) -> None:
+    """Every layer of a `.keras` file says its precision in the file's configuration."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "config.json":
+                content = re.sub(rb'"mixed_b?float16"', b'"float32"', content)
+            new.writestr(name, content)

@@ -16,7 +16,7 @@ from pipelines.commands import quiet_stderr
 from spatialnet_keras.config import ConfigError
 from spatialnet_keras.export import pixels
 from spatialnet_keras.export.agreement import largest_difference
-from spatialnet_keras.export.networks import Networks, without_consensus
+from spatialnet_keras.export.networks import Networks, left_out_of_captions, without_consensus
 from spatialnet_keras.export.services import ask_many, ask_one, classify, describe
 from spatialnet_keras.run import Run
 
@@ -132,8 +132,7 @@ def _called(function: Callable, inputs: dict[str, np.ndarray]) -> dict[str, np.n
 
 
 def _left_out(run: Run, networks: Networks, module: Service) -> Iterator[str]:
-    if run.config.decode.consensus and "caption" in networks.tasks:
-        yield "consensus among captions (decode.consensus); the likeliest beam is written"
+    yield from left_out_of_captions(run)
     if networks.question_tasks and not networks.answers_questions:
         yield "ask, for without the task question_type no question finds its head"
     if "classify_pixels" in module.endpoints and "classify" not in module.endpoints:
