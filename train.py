@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found = from_json(run.metrics["scores"])
     show([score for score in found if score.split == "test"])
     print(
-        f"The run is in {run.path}. Next:\n"
+        f"The run is in {run.path}, all of it on one page: {run.path / 'report.html'}. Next:\n"
         f"  tensorboard --logdir {run.path.parent}\n"
         f"  python -m spatialnet_keras.evaluate {run.path}"
     )

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,9 @@ from spatialnet_keras.findings import Evaluation
 from spatialnet_keras.plots import viewable
 from spatialnet_keras.tasks import Task
 from spatialnet_keras.tasks.task import Classification
+
+# a stored tile [S, S, C] -> a picture uint8 [H, W, 3], or None where there is none to give
+Look = Callable[[np.ndarray], np.ndarray | None]
 
 _SIDE = 224  # pixels a side of a tile in a report: 10 to 20 KB as JPEG
 
@@ -53,12 +56,15 @@ class Card:
     answers: tuple[Answer, ...]
 
 
-def cards(found: Evaluation, tasks: Sequence[Task], count: int = 8) -> dict[str, list[Card]]:
+def cards(
+    found: Evaluation, tasks: Sequence[Task], look: Look | None = None, count: int = 6
+) -> dict[str, list[Card]]:
     """Tiles with all answers right, and tiles with wrong ones, spread evenly over the split.
 
     Args:
         found: One split of one data set, evaluated.
         tasks: Fitted tasks.
+        look: Draws where the network looked on a tile.
         count: How many of a kind.
 
     Returns:
@@ -73,7 +79,7 @@ def cards(found: Evaluation, tasks: Sequence[Task], count: int = 8) -> dict[str,
             kinds.setdefault(kind, []).append(row)
     order = [kind for kind in ("right", "wrong", "tiles") if kind in kinds]
     return {
-        kind: [_card(found, row, answers[row]) for row in _spread(kinds[kind], count)]
+        kind: [_card(found, row, answers[row], look) for row in _spread(kinds[kind], count)]
         for kind in order
     }
 
@@ -121,10 +127,13 @@ def _probability(logits: np.ndarray) -> float:
     return float(shares.max() / shares.sum())
 
 
-def _card(found: Evaluation, row: int, answers: Sequence[Answer]) -> Card:
+def _card(found: Evaluation, row: int, answers: Sequence[Answer], look: Look | None) -> Card:
     path = found.part.records.rows[row].image
-    tile = resize(read_image(path), _SIDE)
-    return Card(row, path.name, (("tile", data_uri(tile)),), tuple(answers))
+    pictures = [("tile", data_uri(resize(read_image(path), _SIDE)))]
+    looked = look(np.array(found.part.images[row])) if look else None
+    if looked is not None:
+        pictures.append(("where it looked for the land use", data_uri(looked)))
+    return Card(row, path.name, tuple(pictures), tuple(answers))
 
 
 def _spread(rows: Sequence[int], count: int) -> list[int]:

@@ -8,15 +8,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipelines import commands
 from pipelines.records import DataError
+from spatialnet_keras.attention import land_use_map
 from spatialnet_keras.board import settings
 from spatialnet_keras.charts import Line, chart
 from spatialnet_keras.config import ConfigError
 from spatialnet_keras.details import by_class
 from spatialnet_keras.evaluate import evaluations
 from spatialnet_keras.findings import LAND_USE, Evaluation, asked_about, confusions
-from spatialnet_keras.gallery import cards
+from spatialnet_keras.gallery import Look, cards
+from spatialnet_keras.overlays import heat
 from spatialnet_keras.pages import (
     Row,
     card,
@@ -27,6 +31,7 @@ from spatialnet_keras.pages import (
     tables,
     write_page,
 )
+from spatialnet_keras.plots import viewable
 from spatialnet_keras.run import Run
 from spatialnet_keras.scoreboard import Score, from_json
 
@@ -44,13 +49,13 @@ def write_report(run: Run, found: Sequence[Evaluation], path: Path | None = None
     Returns:
         The page.
     """
-    scores = [score for each in found for score in each.scores]
+    scores, look = [score for each in found for score in each.scores], _look(run)
     known = {"card": card(run), "main": main_scores(run, scores), "tables": tables(scores)}
     page = render(
         "report.html.j2",
         **known,
         curves=curves(run, scores),
-        data_parts=[_details(run, each) for each in found if each.split == "test"],
+        data_parts=[_details(run, each, look) for each in found if each.split == "test"],
     )
     path = path or run.path / REPORT
     write_page(path, page)
@@ -78,7 +83,7 @@ def write_comparison(runs: Sequence[Run], path: Path) -> Path:
     return path
 
 
-def _details(run: Run, found: Evaluation) -> dict[str, Any]:
+def _details(run: Run, found: Evaluation, look: Look | None) -> dict[str, Any]:
     """Everything behind the scores on one split of one data set."""
     confused = confusions(run, found)
     land_use = [each for each in confused if each.task == LAND_USE]
@@ -91,8 +96,21 @@ def _details(run: Run, found: Evaluation) -> dict[str, Any]:
             for row in sorted(by_class(each.names, each.table), key=lambda row: row.accuracy)
         ],
         "subjects": asked_about(run, found),
-        "gallery": cards(found, run.tasks),
+        "gallery": cards(found, run.tasks, look),
     }
+
+
+def _look(run: Run) -> Look | None:
+    """Draws where the network looked for the land use; None where it says none."""
+    if LAND_USE not in {task.name for task in run.tasks}:
+        return None
+    encoder, pooling = run.model().get_layer("image_encoder"), run.config.model.pooling
+
+    def look(tile: np.ndarray) -> np.ndarray | None:
+        looked = land_use_map(encoder, tile, pooling)
+        return None if looked is None else heat(viewable(tile), looked)
+
+    return look
 
 
 def _recorded(run: Run) -> list[Score]:
