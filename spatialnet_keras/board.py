@@ -74,7 +74,7 @@ def settings(run: Run) -> dict[str, bool | int | float | str]:
     config = run.config
     return {
         "preset": config.preset,
-        "backend": keras.config.backend(),
+        "backend": run.metrics.get("facts", {}).get("backend", keras.config.backend()),
         "data": ", ".join(name for name, _ in config.data),
         **{f"lambda.{name}": weight for name, weight in config.tasks},
         **{
