@@ -1,4 +1,4 @@
-"""Notebooks are essays: outputs stripped, nothing defined; `pytest --nbmake notebooks` runs them."""
+"""Notebooks are essays: stripped, nothing defined; `pytest --nbmake notebooks` runs them."""
 
 import ast
 import json
