@@ -13,18 +13,15 @@ from pathlib import Path
 from pipelines import commands
 from pipelines.records import DataError
 from spatialnet_keras.config import (
-    PRESETS,
     Config,
     ConfigError,
     DecodeConfig,
     ModelConfig,
     TrainConfig,
-    add_flags,
-    given,
-    named_folder,
     override,
-    preset,
 )
+from spatialnet_keras.flags import add_flags, given, named_folder
+from spatialnet_keras.presets import PRESETS, preset
 
 CITY = Path("data/synthetic")
 CITY_TILES = 2000
@@ -36,8 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config = configuration(flags)
     # Keras takes seconds to import: not before the flags are known to be right
     with commands.quiet_stderr():
+        from spatialnet_keras.evaluation.scoreboard import from_json, show
         from spatialnet_keras.run import Run
-        from spatialnet_keras.scoreboard import from_json, show
         from spatialnet_keras.training import train
 
     init = Run.open(flags.init) if flags.init else None

@@ -14,7 +14,8 @@ import numpy as np
 
 from benchmarks.machine import Watch, cores, title
 from pipelines import commands
-from spatialnet_keras.config import PRESETS, ConfigError, ModelConfig, preset
+from spatialnet_keras.config import ConfigError, ModelConfig
+from spatialnet_keras.presets import PRESETS, preset
 
 PROGRAM = "python -m benchmarks.decoding"
 VOCABULARY = 338  # of UCM-captions, with the special ids

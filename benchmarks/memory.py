@@ -47,8 +47,8 @@ def measure(questions: int) -> Growth:
         import tensorflow as tf
 
         from pipelines.batches import training_batches
-        from spatialnet_keras.config import PRESETS
         from spatialnet_keras.encode import encode, sentences
+        from spatialnet_keras.presets import PRESETS
         from spatialnet_keras.tasks import TASKS
         from spatialnet_keras.text import Vocabulary
 

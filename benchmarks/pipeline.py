@@ -20,7 +20,9 @@ from benchmarks import memory
 from benchmarks.machine import Watch, title
 from pipelines import DataError, Records, commands, load
 from pipelines.augment import Augmentation
-from spatialnet_keras.config import PRESETS, ConfigError, named_folder
+from spatialnet_keras.config import ConfigError
+from spatialnet_keras.flags import named_folder
+from spatialnet_keras.presets import PRESETS
 
 PROGRAM = "python -m benchmarks.pipeline"
 BATCH = 32  # images (paper, IV)

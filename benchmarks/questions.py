@@ -15,7 +15,8 @@ import numpy as np
 
 from benchmarks.machine import Watch, title
 from pipelines import commands
-from spatialnet_keras.config import PRESETS, Config, ConfigError, preset
+from spatialnet_keras.config import Config, ConfigError
+from spatialnet_keras.presets import PRESETS, preset
 
 PROGRAM = "python -m benchmarks.questions"
 WORDS = 60  # of the vocabulary

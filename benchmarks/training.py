@@ -16,7 +16,8 @@ import numpy as np
 
 from benchmarks.machine import Watch, cores, title
 from pipelines import commands
-from spatialnet_keras.config import PRESETS, Config, ConfigError, override, preset
+from spatialnet_keras.config import Config, ConfigError, override
+from spatialnet_keras.presets import PRESETS, preset
 
 PROGRAM = "python -m benchmarks.training"
 CLASSES = 21  # of UC Merced

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from spatialnet_keras.predictor import Predictor
+    from spatialnet_keras.prediction.predictor import Predictor
 
 
 def load(run: str, **decode: int | float | bool) -> "Predictor":
@@ -17,6 +17,6 @@ def load(run: str, **decode: int | float | bool) -> "Predictor":
         DataError: There is no finished run, or it cannot be read.
         ConfigError: A choice of decoding that cannot work.
     """
-    from spatialnet_keras.predictor import Predictor  # takes Keras along: seconds
+    from spatialnet_keras.prediction.predictor import Predictor  # takes Keras along: seconds
 
     return Predictor.load(run, **decode)

@@ -6,163 +6,13 @@ python -m spatialnet_keras.evaluate RUN
 import dataclasses
 import json
 from collections.abc import Sequence
-from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 
 from pipelines import commands
-from pipelines.records import SPLITS, DataError, Records, unknown
-from spatialnet_keras import data
-from spatialnet_keras.board import write_evaluations
-from spatialnet_keras.config import (
-    ConfigError,
-    DecodeConfig,
-    add_flags,
-    given,
-    named_folder,
-    override,
-)
-from spatialnet_keras.facts import fingerprint
-from spatialnet_keras.findings import (
-    LAND_USE,
-    Evaluation,
-    confusions,
-    land_use_tables,
-    question_tables,
-)
-from spatialnet_keras.floors import blind_models, labelled, template_model
-from spatialnet_keras.inference import Outputs, memory_of, predict, predict_on_other_images
-from spatialnet_keras.plots import confusion_picture
-from spatialnet_keras.run import Run
-from spatialnet_keras.scoreboard import (
-    Score,
-    by_task,
-    over_all_questions,
-    show,
-    to_json,
-    with_interval,
-)
-from spatialnet_keras.scores.blind import BlindModel
-from spatialnet_keras.scores.template import TemplateModel
-from spatialnet_keras.tasks import Task
-
-
-def scores(
-    records: Records,
-    tasks: Sequence[Task],
-    outputs: Outputs,
-    shuffled: Outputs,
-    blind: dict[str, BlindModel],
-    template: TemplateModel | None = None,
-) -> list[Score]:
-    """Scores one split of one data set; a task without labels there has none."""
-    found = []
-    for task in tasks:
-        truths = task.truths(records)
-        known = np.array([truth is not None for truth in truths], bool)
-        labels = [truth for truth in truths if truth is not None]
-        if not labels:
-            continue
-        reached = task.score(task.answer(outputs[task.name][known]), labels)
-        majority = task.floor(labels)
-        without_image, without_eyes, by_template = {}, {}, {}
-        if task.unit != "image" and task.headline:
-            without_image = task.score(task.answer(shuffled[task.name][known]), labels)
-        if task.name in blind and task.headline:
-            questions = [question for question, _ in labelled(task, records)]
-            without_eyes = task.score(blind[task.name].answer(questions), labels)
-        if task.unit == "caption" and template:
-            classes = _answers_of(tasks, "land_use", outputs)
-            said = template.answer(
-                [each for each, here in zip(classes, known, strict=True) if here]
-            )
-            by_template = task.score(said, labels)
-        for name, value in reached.items():
-            score = Score(
-                records.name, records.split, task.name, name, value, majority[name], len(labels),
-                without_eyes.get(name), without_image.get(name), template=by_template.get(name),
-            )  # fmt: skip
-            found.append(with_interval(score))
-    return found + over_all_questions(found)
-
-
-def _answers_of(tasks: Sequence[Task], name: str, outputs: Outputs) -> list[str]:
-    (task,) = (each for each in tasks if each.name == name)
-    return task.answer(outputs[name])
-
-
-def evaluate(run: Run, splits: Sequence[str], skip_bad: bool = False) -> list[Score]:
-    """Scores the best epoch of a run on splits of each of its data sets.
-
-    Raises:
-        DataError: If the data or the run cannot be read, or nothing in a split has a label.
-    """
-    return [score for each in evaluations(run, splits, skip_bad) for score in each.scores]
-
-
-def evaluations(run: Run, splits: Sequence[str], skip_bad: bool = False) -> list[Evaluation]:
-    """The same with what the scores come from: predicting takes longer than all the rest."""
-    model, blind, template, found = (
-        run.answering_model(),
-        blind_models(run),
-        template_model(run),
-        [],
-    )
-    memory = memory_of(run, model)
-    for split in splits:
-        before = len(found)
-        for part in data.read(run.config, split, skip_bad):
-            examples = part.encode(run.tasks, run.vocabulary, run.config)
-            known = examples, run.tasks, run.config, memory
-            outputs, shuffled = predict(model, *known), {}
-            if any(row.questions or row.captions for row in part.records):
-                shuffled = predict_on_other_images(model, *known)
-            reached = scores(part.records, run.tasks, outputs, shuffled, blind, template)
-            if reached:
-                found.append(Evaluation(part, outputs, reached))
-        if len(found) == before:
-            raise DataError(f"The {split} split has no label for a task of {run.path}.")
-    return found
-
-
-def record(run: Run, found: Sequence[Evaluation], finished: bool = False) -> list[Path]:
-    """Puts scores in metrics.json, in the place of earlier ones of the same split, and pictures.
-
-    Args:
-        run: The run.
-        found: On its own data, with its own way of writing captions.
-        finished: Whether its training has just ended.
-
-    Returns:
-        The pictures of confused land uses that were saved.
-    """
-    write_evaluations(run, found)
-    pictures = save_confusions(run, found)
-    fresh = [score for each in found for score in each.scores]
-    splits = list(dict.fromkeys(score.split for score in fresh))
-    metrics = run.metrics
-    entries = {split: by_task([s for s in fresh if s.split == split]) for split in splits}
-    if finished or "scores" in metrics:  # this list says that the training is finished
-        kept = [row for row in metrics.get("scores", ()) if row["split"] not in splits]
-        entries |= {"scores": kept + to_json(fresh)}
-    run.record(**entries)
-    return pictures
-
-
-def save_confusions(run: Run, found: Sequence[Evaluation]) -> list[Path]:
-    """Saves RUN/confusion_land_use_SPLIT.png, with the name of the data set if there are more."""
-    saved = []
-    for each in found:
-        names = {other.data for other in found if other.split == each.split}
-        stem = f"{each.data}_{each.split}" if len(names) > 1 else each.split
-        for confused in confusions(run, each):
-            if confused.task == LAND_USE:
-                title = f"Land use, {each.data}, {each.split} split"
-                picture = confusion_picture(title, confused.names, confused.table)
-                saved.append(run.path / f"confusion_{LAND_USE}_{stem}.png")
-                saved[-1].write_bytes(picture.png)
-    return saved
+from pipelines.records import SPLITS, DataError, unknown
+from spatialnet_keras.config import ConfigError, DecodeConfig, override
+from spatialnet_keras.flags import add_flags, given, named_folder
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -184,6 +34,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     flags = parser.parse_args(arguments)
     if flags.split not in SPLITS:
         raise ConfigError(unknown("split", flags.split, SPLITS))
+    # Keras takes seconds to import: not before the flags are known to be right
+    with commands.quiet_stderr():
+        from spatialnet_keras.evaluation.findings import land_use_tables, question_tables
+        from spatialnet_keras.evaluation.scoreboard import show, to_json
+        from spatialnet_keras.evaluation.scoring import (
+            as_trained,
+            evaluations,
+            record,
+            record_apart,
+        )
+        from spatialnet_keras.run import Run
+
     own = Run.open(flags.run)
     config = override(own.config, given(flags))
     if flags.data:
@@ -192,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     run = dataclasses.replace(own, config=config)
     found = evaluations(run, [flags.split], flags.skip_bad_images)
     scores = [score for each in found for score in each.scores]
-    pictures = record(run, found) if _as_trained(own, run, found) else _record_apart(run, scores)
+    pictures = record(run, found) if as_trained(own, run, found) else record_apart(run, scores)
     if flags.json:
         print(json.dumps(to_json(scores), indent=2))
         return
@@ -203,29 +65,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             Console().print(table)
     for picture in pictures:
         print(f"Which land uses are confused: {picture}")
-
-
-def _as_trained(own: Run, run: Run, found: Sequence[Evaluation]) -> bool:
-    """Whether these are the run's own data, if in another folder, and its own captions."""
-    if run.config.decode != own.config.decode:
-        return False
-    known = {entry["fingerprint"] for entry in own.metrics.get("facts", {}).get("data", ())}
-    return {(name, str(Path(root).resolve())) for name, root in run.config.data} == set(
-        own.config.data
-    ) or all(fingerprint(each.part.records) in known for each in found)
-
-
-def _record_apart(run: Run, scores: Sequence[Score]) -> list[Path]:
-    """Puts scores on other data, or of other captions, beside the run's own; draws nothing."""
-    decode = dataclasses.asdict(run.config.decode).items()
-    key = " ".join(
-        [f"{name}={root}" for name, root in run.config.data]
-        + [f"decode.{name}={value}" for name, value in decode]
-    )
-    elsewhere = run.metrics.get("elsewhere", {})
-    there = elsewhere.get(key, {}) | {scores[0].split: by_task(scores)}
-    run.record(elsewhere=elsewhere | {key: there})
-    return []
 
 
 if __name__ == "__main__":

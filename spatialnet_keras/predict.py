@@ -19,11 +19,12 @@ from tqdm import tqdm
 
 from pipelines import commands
 from pipelines.records import DataError
-from spatialnet_keras.config import ConfigError, DecodeConfig, add_flags, given
+from spatialnet_keras.config import ConfigError, DecodeConfig
+from spatialnet_keras.flags import add_flags, given
 
 if TYPE_CHECKING:
-    from spatialnet_keras.predictor import Answer, Prediction, Predictor
-    from spatialnet_keras.questions import Questions
+    from spatialnet_keras.prediction.predictor import Answer, Prediction, Predictor
+    from spatialnet_keras.prediction.questions import Questions
 
 NAME = "predict"
 _ASKED = 44  # letters of a question in a line
@@ -39,8 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise ConfigError(f"--attention needs a .png in a folder. Received: {flags.attention}.")
     # Keras takes seconds to import: not before the flags are known to be right
     with commands.quiet_stderr():
-        from spatialnet_keras.inputs import find_images
-        from spatialnet_keras.predictor import Predictor
+        from spatialnet_keras.prediction.inputs import find_images
+        from spatialnet_keras.prediction.predictor import Predictor
 
     warnings.showwarning = lambda message, *_, **__: say(str(message))
     predictor = Predictor.load(flags.run, **decoding(flags))
@@ -183,7 +184,7 @@ def draw(
     questions: "Questions | None",
 ) -> list[str]:
     """Writes the picture of where the model looked; says which maps it cannot give."""
-    from spatialnet_keras.overlays import attention_sheet
+    from spatialnet_keras.prediction.overlays import attention_sheet
 
     picture, notes = attention_sheet(predictor, pixels, said, questions)
     try:

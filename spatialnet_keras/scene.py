@@ -19,13 +19,14 @@ from tqdm import tqdm
 from pipelines import commands
 from pipelines.images import MINIMUM_SIDE, resize
 from pipelines.records import DataError
-from spatialnet_keras.config import ConfigError, DecodeConfig, add_flags
+from spatialnet_keras.config import ConfigError, DecodeConfig
+from spatialnet_keras.flags import add_flags
 from spatialnet_keras.predict import add_question_flags, decoding
 
 if TYPE_CHECKING:
     from pipelines.scenes import Grid, Scene, Tile
-    from spatialnet_keras.predictor import Prediction, Predictor
-    from spatialnet_keras.questions import Questions
+    from spatialnet_keras.prediction.predictor import Prediction, Predictor
+    from spatialnet_keras.prediction.questions import Questions
 
 NAME = "scene"
 MAP, TILES = "land_use.tif", "tiles.gpkg"
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ) from None
     # Keras takes seconds to import: not before the flags are known to be right
     with commands.quiet_stderr():
-        from spatialnet_keras.predictor import Predictor
+        from spatialnet_keras.prediction.predictor import Predictor
 
     predictor = Predictor.load(flags.run, **decoding(flags))
     pixels = predictor.run.config.pixels

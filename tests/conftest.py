@@ -9,7 +9,8 @@ import pytest
 from pipelines import commands
 from pipelines.records import DataError
 from pipelines.synthetic import write_city
-from spatialnet_keras.config import PRESETS, ConfigError, override
+from spatialnet_keras.config import ConfigError, override
+from spatialnet_keras.presets import PRESETS
 
 ROOT = Path(__file__).parents[1]
 

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from spatialnet_keras.attention import (
+from spatialnet_keras.config import override
+from spatialnet_keras.model import answering_model
+from spatialnet_keras.prediction.attention import (
     _looked,
     _with_scores,
     as_map,
@@ -14,8 +16,6 @@ from spatialnet_keras.attention import (
     question_maps,
     roll_out,
 )
-from spatialnet_keras.config import override
-from spatialnet_keras.model import answering_model
 from tests.test_model import CAPTION, TASKS_HERE, TINY, build, inputs
 
 

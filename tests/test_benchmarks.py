@@ -7,8 +7,9 @@ import pytest
 from keras import ops
 
 from benchmarks import pipeline, training
-from spatialnet_keras.config import PRESETS, override
+from spatialnet_keras.config import override
 from spatialnet_keras.model import build_model
+from spatialnet_keras.presets import PRESETS
 from spatialnet_keras.tasks import task
 
 torch = pytest.importorskip("torch")

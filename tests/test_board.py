@@ -17,10 +17,11 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import metadata
 
-from spatialnet_keras import board, data, evaluate, training
+from spatialnet_keras import data, evaluate, training
 from spatialnet_keras.config import ConfigError, override
+from spatialnet_keras.evaluation import board
+from spatialnet_keras.evaluation.scoreboard import from_json
 from spatialnet_keras.run import Run
-from spatialnet_keras.scoreboard import from_json
 from tests.browser import browser
 from tests.test_training import config
 

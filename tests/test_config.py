@@ -1,15 +1,8 @@
 import pytest
 
-from spatialnet_keras.config import (
-    PRESETS,
-    Config,
-    ConfigError,
-    ModelConfig,
-    TrainConfig,
-    named_folder,
-    override,
-    preset,
-)
+from spatialnet_keras.config import Config, ConfigError, ModelConfig, TrainConfig, override
+from spatialnet_keras.flags import named_folder
+from spatialnet_keras.presets import PRESETS, preset
 
 
 def test_the_paper_preset_is_exactly_the_papers():

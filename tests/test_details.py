@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.records import Question, Record, Records
-from spatialnet_keras.details import by_subject, count_confusion, subject_table
+from spatialnet_keras.evaluation.details import by_subject, count_confusion, subject_table
 from spatialnet_keras.tasks import task
 
 

@@ -14,9 +14,9 @@ import train
 from spatialnet_keras.config import ConfigError, ModelConfig, Pixels, TrainConfig
 from spatialnet_keras.encoders import image_encoder, split_at_features
 from spatialnet_keras.encoders.preset import halves, load_backbone
-from spatialnet_keras.features import stored_features
-from spatialnet_keras.optimizers import rates_by_depth
-from spatialnet_keras.regimes import apply_regime
+from spatialnet_keras.training.features import stored_features
+from spatialnet_keras.training.optimizers import rates_by_depth
+from spatialnet_keras.training.regimes import apply_regime
 
 TINY = ModelConfig(image_size=32, patch_size=8, width=16, heads=2, layers=2, dropout=0.0)
 

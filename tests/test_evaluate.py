@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from spatialnet_keras import evaluate
+from spatialnet_keras.evaluation.scoreboard import Score, by_task
 from spatialnet_keras.run import Run
-from spatialnet_keras.scoreboard import Score, by_task
 
 MAIN = ("test", "land_use", "accuracy")
 

@@ -3,9 +3,10 @@ import numpy as np
 import pytest
 from keras import ops
 
-from spatialnet_keras.config import PRESETS, override
+from spatialnet_keras.config import override
 from spatialnet_keras.layers import TokenDropout
 from spatialnet_keras.model import build_model
+from spatialnet_keras.presets import PRESETS
 from spatialnet_keras.tasks import TASKS
 from spatialnet_keras.tasks.task import CrossEntropy
 from tests.tasks.test_tasks import records

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from spatialnet_keras.config import PRESETS, Config, override
+from spatialnet_keras.config import Config, override
 from spatialnet_keras.model import answering_model, build_model
+from spatialnet_keras.presets import PRESETS
 from spatialnet_keras.tasks import TASKS
 from tests.tasks.test_tasks import records
 

@@ -16,9 +16,9 @@ from pipelines.images import read_image, resize
 from pipelines.records import DataError
 from spatialnet_keras import predict
 from spatialnet_keras.config import ConfigError
-from spatialnet_keras.inputs import each_image, find_images
-from spatialnet_keras.overlays import heat, panels
-from spatialnet_keras.predictor import Predictor
+from spatialnet_keras.prediction.inputs import each_image, find_images
+from spatialnet_keras.prediction.overlays import heat, panels
+from spatialnet_keras.prediction.predictor import Predictor
 
 ASKED = ("How many roads are there?", "Is a building present?", "Is it a rural or an urban area?")
 

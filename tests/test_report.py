@@ -8,10 +8,10 @@ import shutil
 import pytest
 
 from spatialnet_keras import report
-from spatialnet_keras.charts import Line, chart
-from spatialnet_keras.pages import Row, duration
+from spatialnet_keras.evaluation.scoreboard import Score, from_json
+from spatialnet_keras.reporting.charts import Line, chart
+from spatialnet_keras.reporting.pages import Row, duration
 from spatialnet_keras.run import Run
-from spatialnet_keras.scoreboard import Score, from_json
 
 OUTSIDE = re.compile(r"""(?:src|href)\s*=\s*["'](?!data:|#)|url\((?!#)|@import|<script""")
 

@@ -9,7 +9,7 @@ import pytest
 
 import spatialnet_keras
 from spatialnet_keras import scene
-from spatialnet_keras.predictor import Predictor
+from spatialnet_keras.prediction.predictor import Predictor
 
 rasterio = pytest.importorskip("rasterio", reason="needs the extra geo")
 pyogrio = pytest.importorskip("pyogrio", reason="needs the extra geo")

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from spatialnet_keras.scoreboard import (
+from spatialnet_keras.evaluation.scoreboard import (
     Score,
     from_json,
     over_all_questions,

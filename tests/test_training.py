@@ -10,11 +10,12 @@ from keras import ops
 from pipelines.batches import training_batches
 from pipelines.records import DataError, Question
 from spatialnet_keras import data, training
-from spatialnet_keras.callbacks import averaged_weights
-from spatialnet_keras.checkpoints import load_state, save_state
-from spatialnet_keras.config import PRESETS, ConfigError, override
+from spatialnet_keras.config import ConfigError, override
 from spatialnet_keras.model import build_model
+from spatialnet_keras.presets import PRESETS
 from spatialnet_keras.run import Run
+from spatialnet_keras.training.callbacks import averaged_weights
+from spatialnet_keras.training.checkpoints import load_state, save_state
 
 SMALLEST = {
     "model.image_size": 32,

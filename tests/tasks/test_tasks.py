@@ -10,7 +10,8 @@ import pytest
 from keras import ops
 
 from pipelines.records import DataError, Question, Record, Records
-from spatialnet_keras.config import PRESETS, ConfigError
+from spatialnet_keras.config import ConfigError
+from spatialnet_keras.presets import PRESETS
 from spatialnet_keras.tasks import TASKS, task
 
 

@@ -12,22 +12,22 @@ import keras
 from pipelines.augment import Augmentation
 from pipelines.batches import Examples, steps_per_epoch, training_batches
 from spatialnet_keras import data, facts
-from spatialnet_keras.board import folder, write_settings
-from spatialnet_keras.callbacks import AnswerSheet, Epoch, ShortBar
-from spatialnet_keras.checkpoints import load_state
 from spatialnet_keras.config import Config, ConfigError, ModelConfig, unknown
 from spatialnet_keras.encode import questions
 from spatialnet_keras.encoders import split_at_features
-from spatialnet_keras.evaluate import evaluations, record
-from spatialnet_keras.features import stored_features
-from spatialnet_keras.initialise import initialise
+from spatialnet_keras.evaluation.board import folder, write_settings
+from spatialnet_keras.evaluation.scoring import evaluations, record
 from spatialnet_keras.model import build_model, model_on_features
-from spatialnet_keras.optimizers import optimizer
-from spatialnet_keras.regimes import apply_regime
-from spatialnet_keras.report import write_report
+from spatialnet_keras.reporting.writing import write_report
 from spatialnet_keras.run import Run
 from spatialnet_keras.tasks import TASKS, Task, task
 from spatialnet_keras.text import Vocabulary, longest
+from spatialnet_keras.training.callbacks import AnswerSheet, Epoch, ShortBar
+from spatialnet_keras.training.checkpoints import load_state
+from spatialnet_keras.training.features import stored_features
+from spatialnet_keras.training.initialise import initialise
+from spatialnet_keras.training.optimizers import optimizer
+from spatialnet_keras.training.regimes import apply_regime
 
 
 def train(

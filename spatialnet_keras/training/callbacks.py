@@ -11,14 +11,14 @@ from keras import ops
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from pipelines.batches import Examples
-from spatialnet_keras.board import folder, picture_event
-from spatialnet_keras.checkpoints import save_state
 from spatialnet_keras.config import ConfigError, DecodeConfig
 from spatialnet_keras.data import Part
+from spatialnet_keras.evaluation.board import folder, picture_event
 from spatialnet_keras.inference import Outputs, predict
 from spatialnet_keras.model import answering_model
 from spatialnet_keras.plots import answer_sheet
 from spatialnet_keras.run import Run
+from spatialnet_keras.training.checkpoints import save_state
 
 
 class Epoch(keras.callbacks.Callback):

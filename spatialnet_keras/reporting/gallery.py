@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from pipelines.images import read_image, resize
-from spatialnet_keras.findings import Evaluation
+from spatialnet_keras.evaluation.findings import Evaluation
 from spatialnet_keras.plots import viewable
 from spatialnet_keras.tasks import Task
 from spatialnet_keras.tasks.task import Classification

@@ -3,7 +3,7 @@
 import keras
 
 from spatialnet_keras.config import ConfigError, TrainConfig
-from spatialnet_keras.optimizers import leaves
+from spatialnet_keras.training.optimizers import leaves
 
 
 def apply_regime(below: keras.Model, config: TrainConfig) -> None:

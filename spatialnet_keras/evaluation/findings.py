@@ -6,7 +6,7 @@ import numpy as np
 from rich.table import Table
 
 from spatialnet_keras.data import Part
-from spatialnet_keras.details import (
+from spatialnet_keras.evaluation.details import (
     BIN_NAMES,
     Subject,
     by_class,
@@ -17,9 +17,9 @@ from spatialnet_keras.details import (
     count_confusion,
     subject_table,
 )
+from spatialnet_keras.evaluation.scoreboard import COUNT, Score
 from spatialnet_keras.inference import Outputs
 from spatialnet_keras.run import Run
-from spatialnet_keras.scoreboard import COUNT, Score
 from spatialnet_keras.tasks import Task
 
 LAND_USE = "land_use"

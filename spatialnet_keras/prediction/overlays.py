@@ -9,10 +9,10 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from PIL import Image
 
-from spatialnet_keras.attention import caption_maps, land_use_map, question_maps
 from spatialnet_keras.plots import png, viewable
-from spatialnet_keras.predictor import Answer, Prediction, Predictor
-from spatialnet_keras.questions import Questions
+from spatialnet_keras.prediction.attention import caption_maps, land_use_map, question_maps
+from spatialnet_keras.prediction.predictor import Answer, Prediction, Predictor
+from spatialnet_keras.prediction.questions import Questions
 
 _SIDE, _GAP, _LINE = 2.3, 0.2, 0.155  # inches: side of a tile, space between, height of a line
 _COLUMNS, _WORD_COLUMNS = 4, 8

@@ -22,7 +22,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import (
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-from spatialnet_keras.findings import LAND_USE, Evaluation, confusions
+from spatialnet_keras.evaluation.findings import LAND_USE, Evaluation, confusions
 from spatialnet_keras.plots import Picture, confusion_picture, viewable
 from spatialnet_keras.run import Run, write_text
 

@@ -16,8 +16,8 @@ from pipelines.records import DataError
 from spatialnet_keras.config import ConfigError, DecodeConfig, override
 from spatialnet_keras.consensus import Memory, choose
 from spatialnet_keras.inference import Outputs, memory_of
-from spatialnet_keras.inputs import Item, as_stored, each_image
-from spatialnet_keras.questions import Questions, prepare
+from spatialnet_keras.prediction.inputs import Item, as_stored, each_image
+from spatialnet_keras.prediction.questions import Questions, prepare
 from spatialnet_keras.run import Run
 from spatialnet_keras.tasks import Task
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from spatialnet_keras.charts import Line, chart
+from spatialnet_keras.evaluation.scoreboard import Score, as_text, label
+from spatialnet_keras.reporting.charts import Line, chart
 from spatialnet_keras.run import Run
-from spatialnet_keras.scoreboard import Score, as_text, label
 
 FLOORS = {
     "majority": "the best constant answer of the training split",
@@ -53,7 +53,7 @@ class Row:
 def render(template: str, **values: Any) -> str:
     """Fills a template of this package."""
     environment = Environment(
-        loader=PackageLoader("spatialnet_keras", "templates"),
+        loader=PackageLoader("spatialnet_keras.reporting"),
         autoescape=lambda name: name.endswith(".html.j2"),
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,0 +1,1 @@
+"""Prediction: a trained run used on images of your own, and where it looked."""
