@@ -4,6 +4,7 @@ python -m spatialnet_keras.predict RUN IMAGE... --question "How many roads are t
 """
 
 import json
+import os
 import sys
 import textwrap
 import warnings
@@ -152,10 +153,12 @@ def show(
     """Prints one image: a line of JSON, or its name and a table for people."""
     if as_json:
         row = {"error": str(pixels)} if said is None else to_json(said, questions)
-        print(json.dumps({"image": str(path)} | row, ensure_ascii=False), flush=True)
+        # in ASCII: a file's name need not be UTF-8
+        print(json.dumps({"image": str(path)} | row), flush=True)
     elif said is not None:
         console = Console()
-        console.print(path, style="bold", markup=False, highlight=False, soft_wrap=True)
+        name = os.fsencode(path).decode(errors="replace")
+        console.print(name, style="bold", markup=False, highlight=False, soft_wrap=True)
         console.print(table(said, questions))
 
 
@@ -172,7 +175,9 @@ def table(said: "Prediction", questions: "Questions | None" = None) -> Table:
         rows.add_row("  caption", escape(said.caption))
     for text, answer in zip(texts, said.answers, strict=True):
         lines = textwrap.wrap(text[: 5 * _ASKED], _ASKED)
-        rows.add_row(escape(textwrap.indent("\n".join(lines), "  ")), answer.text, _percent(answer))
+        rows.add_row(
+            escape(textwrap.indent("\n".join(lines), "  ")), escape(answer.text), _percent(answer)
+        )
     return rows
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -243,6 +244,19 @@ def test_the_command_prints_a_table_for_people(trained_run, tiles, exit_code, ca
     said = capsys.readouterr().out
     for words in (*map(str, tiles), "land use", "caption", ASKED[0], "%"):
         assert words in said
+
+
+def test_a_name_that_is_not_utf8_is_printed(
+    trained_run, predictor, tiles, exit_code, capfdbinary, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(Predictor, "load", lambda path: predictor)
+    path = tmp_path / os.fsdecode(b"caf\xe9.tif")
+    path.write_bytes(tiles[0].read_bytes())
+    for flags in ([], ["--json"]):
+        assert exit_code(predict.main, str(trained_run), str(path), *flags) == 0
+        said = capfdbinary.readouterr().out.decode("utf-8")
+        assert "caf" in said
+    assert json.loads(said)["image"] == str(path)
 
 
 @pytest.mark.parametrize(
