@@ -9,6 +9,7 @@ in its graph, for the other two Pillow does. They are called in turns, and every
 import contextlib
 import dataclasses
 import io
+import logging
 import os
 import tempfile
 import time
@@ -47,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from spatialnet_keras.export.networks import without_consensus
         from spatialnet_keras.run import Run
 
+    # it warns of each batch size that Keras traces anew
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     if keras.config.backend() != "tensorflow":
         raise ConfigError("An export is measured with KERAS_BACKEND=tensorflow.")
     run = without_consensus(Run.open(flags.run))
@@ -208,7 +211,7 @@ def _show(run, names: list[str], found: dict, watch: Watch) -> None:
     )
     packages = ("tensorflow", "onnxruntime") if "onnxruntime" in names else ("tensorflow",)
     table = Table(title=title(what, watch, *packages))
-    table.add_column("call")
+    table.add_column("call", no_wrap=True)
     for column in ("batch", *names):
         table.add_column(column, justify="right")
     for (call, batch), seconds in found.items():

@@ -53,20 +53,25 @@ class CaptionDecoder(keras.layers.Layer):
             "tied": tied,
         }
         self.words, self.length, self.width, self.heads = words, length, width, heads
+        # a loaded decoder has a precision of its own; its parts would take the process's
+        precision = self.dtype_policy
         self.embedding = keras.layers.ReversibleEmbedding(
             words,
             width,
             tie_weights=tied,
             embeddings_initializer=keras.initializers.TruncatedNormal(stddev=0.02),
+            dtype=precision,
             name="words",
         )
-        self.positions = Positions(name="word_positions")
-        self.dropout = keras.layers.Dropout(dropout, name="word_dropout")
+        self.positions = Positions(dtype=precision, name="word_positions")
+        self.dropout = keras.layers.Dropout(dropout, dtype=precision, name="word_dropout")
         self.blocks = [
-            DecoderBlock(width, heads, mlp_ratio, dropout, name=f"caption_{index + 1}")
+            DecoderBlock(
+                width, heads, mlp_ratio, dropout, dtype=precision, name=f"caption_{index + 1}"
+            )
             for index in range(layers)
         ]
-        self.norm = layer_norm("caption_norm")
+        self.norm = layer_norm("caption_norm", precision)
 
     @classmethod
     def of(cls, config: ModelConfig, words: int) -> "CaptionDecoder":
@@ -163,14 +168,17 @@ class DecoderBlock(keras.layers.Layer):
             "mlp_ratio": mlp_ratio,
             "dropout": dropout,
         }
-        self.norms = [layer_norm(f"norm_{place}") for place in (1, 2, 3)]
-        self.attention = CachedAttention(width, heads, name="attention")
-        self.look = CachedAttention(width, heads, name="look")
+        precision = {"dtype": self.dtype_policy}
+        self.norms = [layer_norm(f"norm_{place}", **precision) for place in (1, 2, 3)]
+        self.attention = CachedAttention(width, heads, **precision, name="attention")
+        self.look = CachedAttention(width, heads, **precision, name="look")
         self.mlp = [
-            keras.layers.Dense(width * mlp_ratio, activation=gelu, name="mlp_1"),
-            keras.layers.Dense(width, name="mlp_2"),
+            keras.layers.Dense(width * mlp_ratio, activation=gelu, **precision, name="mlp_1"),
+            keras.layers.Dense(width, **precision, name="mlp_2"),
         ]
-        self.dropouts = [keras.layers.Dropout(dropout, name=f"dropout_{n}") for n in (1, 2, 3)]
+        self.dropouts = [
+            keras.layers.Dropout(dropout, **precision, name=f"dropout_{n}") for n in (1, 2, 3)
+        ]
 
     def build(self, x_shape):
         """Makes all weights."""
@@ -219,7 +227,8 @@ class CachedAttention(keras.layers.Layer):
         super().__init__(**kwargs)
         self.width, self.heads = width, heads
         for name in ("query", "key", "value", "output"):
-            setattr(self, f"{name}_dense", keras.layers.Dense(width, name=name))
+            dense = keras.layers.Dense(width, dtype=self.dtype_policy, name=name)
+            setattr(self, f"{name}_dense", dense)
 
     def build(self, x_shape, keys_shape=None, values_shape=None):
         """Makes four dense layers."""

@@ -183,9 +183,9 @@ def transformer_block(
     return _residual(x, mlp, config, f"{name}_3", drop_path)
 
 
-def layer_norm(name: str):
+def layer_norm(name: str, dtype=None):
     """Layer normalisation over D."""
-    return keras.layers.LayerNormalization(epsilon=1e-6, name=name)
+    return keras.layers.LayerNormalization(epsilon=1e-6, dtype=dtype, name=name)
 
 
 @register

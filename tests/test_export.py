@@ -18,9 +18,11 @@ from PIL import Image
 
 from pipelines import images
 from spatialnet_keras import data
-from spatialnet_keras.config import ConfigError
-from spatialnet_keras.export import answers, pixels, words
+from spatialnet_keras.config import ConfigError, Pixels, override
+from spatialnet_keras.export import answers, onnx, pixels, saved_model, words
 from spatialnet_keras.export.__main__ import main
+from spatialnet_keras.export.networks import Networks
+from spatialnet_keras.model import build_model
 from spatialnet_keras.run import Run
 from spatialnet_keras.tasks import task
 from spatialnet_keras.text import END, PAD, Vocabulary
@@ -464,14 +466,14 @@ def test_other_runtimes_give_the_tensors_of_the_keras_network(
 @pytest.mark.parametrize(("kind", "name", "package"), [(k, *v) for k, v in RUNTIMES.items()])
 def test_eight_bits_say_what_they_cost(kind, name, package, run, tensors, expected, capsys):
     pytest.importorskip(package)
-    flags = ["--format", kind, "--quantize", "int8", "--tasks", "land_use,count"]
+    flags = ["--format", kind, "--quantize", "int8", "--tasks", "land_use"]
     out = run.path / f"reduced_{name}"
     main([str(run.path), *flags, "--out", str(out)])
     printed = capsys.readouterr().out
     for word in ("float32", "int8", "land_use, 6 rows", "size", "time, batch 32"):
         assert word in printed
-    found = runtime(kind, out)(tensors)
-    assert found.keys() == {"land_use", "count", "image_vector"}
+    found = runtime(kind, out)({"image": tensors["image"]})
+    assert found.keys() == {"land_use", "image_vector"}
     difference = np.abs(found["land_use"] - expected["land_use"]).max()
     assert 1e-4 < difference < 0.2 * np.ptp(expected["land_use"])
 
@@ -489,3 +491,82 @@ def test_a_missing_package_is_one_line_that_says_what_to_type(kind, package, mon
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ConfigError, match=rf'{package}.*pip install -e "\.\[{kind}\]"'):
         portable.require(kind)
+
+
+needs_tensorflow = pytest.mark.skipif(
+    keras.config.backend() != "tensorflow", reason="an export is made in a TensorFlow process"
+)
+
+
+@needs_tensorflow
+@pytest.mark.parametrize(
+    ("tasks", "signatures"),
+    [
+        (("land_use",), {"classify"}),
+        (("caption",), {"describe"}),
+        (("presence",), {"ask", "ask_many"}),
+        (("presence", "count"), set()),  # no question finds its head
+    ],
+)
+def test_a_run_has_the_signatures_of_its_tasks(tasks, signatures, run):
+    reduced = replace(run, tasks=tuple(each for each in run.tasks if each.name in tasks))
+    service = saved_model.Service(Networks.of(reduced))
+    pixels_too = {f"{name}_pixels" for name in signatures}
+    assert service.endpoints.keys() == signatures | pixels_too | {"serve", "serving_default"}
+
+
+@needs_tensorflow
+def test_questions_of_a_type_without_a_head_are_not_answered(run, tiles):
+    tasks = tuple(each for each in run.tasks if each.name in ("presence", "question_type"))
+    service = saved_model.Service(Networks.of(replace(run, tasks=tasks)))
+    asked = tf.constant([["Is it a rural or an urban area?", "Are there roads?", "How many?"]])
+    found = service.endpoints["ask_many_pixels"](image=tf.constant(tiles[:1]), question=asked)
+    kinds, said, status = (
+        strings(found[name].numpy()) for name in ("question_type", "answer", "status")
+    )
+    for kind, each, complaint in zip(kinds, said, status, strict=True):
+        assert bool(each) == (kind == "presence")
+        assert (complaint == "ok") == (kind == "presence")
+
+
+@needs_tensorflow
+def test_images_of_other_bands_and_bits_are_sent_as_pixels(run):
+    land_use = (by_name(run)["land_use"],)
+    config = replace(run.config, pixels=Pixels(4, "uint16", (9e3,) * 4, (4e3,) * 4))
+    reduced = replace(run, config=config, tasks=land_use)
+    service = saved_model.Service(Networks(reduced, build_model(config, land_use, words=1)))
+    assert service.endpoints.keys() == {"serve", "serving_default", "classify_pixels"}
+    image = np.random.default_rng(0).integers(0, 2**16, (2, 40, 50, 4), np.uint16)
+    found = service.endpoints["classify_pixels"](image=tf.constant(image))
+    assert set(strings(found["status"].numpy())) == {"ok"}
+
+
+def test_a_run_in_half_precision_is_exported_in_full(run, tensors, tmp_path):
+    config = override(run.config, {"train.dtype": "mixed_bfloat16"})
+    half = replace(run, path=tmp_path, config=config)
+    policy = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        model = build_model(config, run.tasks, len(run.vocabulary))
+    finally:
+        keras.config.set_dtype_policy(policy)
+    model.save(half.best)
+    exact = build_model(run.config, run.tasks, len(run.vocabulary))
+    exact.set_weights(model.get_weights())
+    exact = keras.Model(exact.input["image"], exact.output["land_use"])
+    expected = keras.ops.convert_to_numpy(exact.predict_on_batch(tensors["image"]))
+    found = Networks.of(half, in_float32=True).answering().predict_on_batch(tensors)["land_use"]
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(found), expected, atol=1e-5)
+    found = Networks.of(half).answering().predict_on_batch(tensors)["land_use"]
+    assert np.abs(keras.ops.convert_to_numpy(found) - expected).max() > 1e-5
+
+
+@needs_tensorflow
+def test_the_exact_gelu_of_pretrained_encoders_is_exported_to_onnx(tmp_path):
+    pytest.importorskip("tf2onnx")
+    x = keras.Input((4,), name="x")
+    model = keras.Model({"x": x}, {"y": keras.layers.Activation("gelu", name="y")(x)})
+    onnx.write(model, tmp_path / "gelu.onnx")
+    values = np.linspace(-4, 4, 12, dtype=np.float32).reshape(3, 4)
+    found = onnx.load(tmp_path / "gelu.onnx")({"x": values})["y"]
+    np.testing.assert_allclose(found, keras.activations.gelu(values, approximate=False), atol=1e-6)
