@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from spatialnet_keras.config import Config
 from spatialnet_keras.evaluation.scoreboard import Score, as_text, label
 from spatialnet_keras.reporting.charts import Line, chart
 from spatialnet_keras.run import Run
@@ -138,15 +139,14 @@ def card(run: Run) -> dict[str, Any]:
     """What repeats a run and what it is made of, for the model card and the report."""
     metrics = run.metrics
     facts = metrics.get("facts", {})
-    model, train = run.config.model, run.config.train
+    train = run.config.train
     history = metrics.get("history", [])
     machine = facts.get("machine", {})
     return {
         "name": run.path.resolve().name,
         "started": facts.get("started", ""),
         "command": facts.get("command") or "",
-        "encoder": f"vision transformer: {model.image_size} x {model.image_size} pixels in patches "
-        f"of {model.patch_size}, width {model.width}, {model.layers} layers, {model.heads} heads",
+        "encoder": encoder(run.config),
         "parameters": facts.get("parameters"),
         "tasks": [(name.replace("_", " "), weight) for name, weight in run.config.tasks],
         "training": f"{len(history)} of {train.epochs} epochs, batch {train.batch_size}, "
@@ -166,6 +166,24 @@ def card(run: Run) -> dict[str, Any]:
         "data": facts.get("data", []),
         "settings": json.loads(run.config.to_json()),
     }
+
+
+def encoder(config: Config) -> str:
+    """The image encoder in one line, and how much of it was trained."""
+    model, (kind, _, name) = config.model, config.model.encoder.partition(":")
+    size, regime = f"{model.image_size} x {model.image_size} pixels", config.train.encoder
+    if kind == "preset":
+        text = f"preset {Path(name).name}: {size}, {model.hybrid_layers} blocks on top"
+    elif kind == "cnn":
+        text = f"plain convolutional network: {size}, width {model.width}, {model.layers} layers"
+    else:
+        text = f"vision transformer: {size} in patches of {model.patch_size}, width {model.width}, "
+        text += f"{model.layers} layers, {model.heads} heads"
+    if regime == "lora":
+        return f"{text}; LoRA of rank {config.train.lora_rank}"
+    if regime == "full":
+        return text
+    return f"{text}; the first {model.frozen_share:.0%} of it frozen"
 
 
 def write_page(path: Path, text: str) -> None:
