@@ -15,7 +15,7 @@ from spatialnet_keras.config import ConfigError, ModelConfig, Pixels, TrainConfi
 from spatialnet_keras.encoders import image_encoder, split_at_features
 from spatialnet_keras.encoders.preset import halves, load_backbone
 from spatialnet_keras.training.features import stored_features
-from spatialnet_keras.training.optimizers import rates_by_depth
+from spatialnet_keras.training.optimizers import optimizer, rates_by_depth
 from spatialnet_keras.training.regimes import apply_regime
 
 TINY = ModelConfig(image_size=32, patch_size=8, width=16, heads=2, layers=2, dropout=0.0)
@@ -118,6 +118,26 @@ def test_rates_rise_with_depth_to_that_of_the_heads(config):
     assert min(rates.values()) == pytest.approx(0.1)
     assert 0.1 < max(rates.values()) < 1
     assert len(in_order) == len(below.trainable_variables)
+
+
+def test_the_first_layer_learns_at_its_share_of_the_rate(config):
+    """Adam's first step is as long as the rate, whatever the gradient."""
+    encoder = image_encoder(config, Pixels())
+    below, _ = split_at_features(encoder)
+    made = optimizer(
+        TrainConfig(encoder_rate=0.1, warmup=0.0, schedule="constant", clip_norm=0.0), 10, below
+    )
+    variables = encoder.trainable_variables
+    made.build(variables)
+    before = [ops.convert_to_numpy(each).copy() for each in variables]
+    made.apply([ops.ones(each.shape) for each in variables], variables)
+    steps = [
+        np.abs(ops.convert_to_numpy(each) - old).max()
+        for each, old in zip(variables, before, strict=True)
+    ]
+    assert steps[0] == pytest.approx(0.1 * TrainConfig.learning_rate, rel=0.02)
+    assert max(steps) <= TrainConfig.learning_rate * 1.02
+    assert max(steps) > 0.3 * TrainConfig.learning_rate
 
 
 def test_halves_of_a_preset_are_the_preset(presets):
