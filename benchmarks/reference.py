@@ -5,6 +5,7 @@ Stands alone, to be run by any Python that has pycocoevalcap (and Java): `scored
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ import time
 def scored(
     python: str, references: list[list[str]], hypotheses: list[str], meteor: bool = False
 ) -> dict:
-    """Scores, words and seconds of the reference scorer, without the start of Python.
+    """Scores, words, seconds and seconds of CPU of the reference, without the start of Python.
 
     Raises:
         RuntimeError: It is not installed for that Python.
@@ -40,7 +41,7 @@ def _main() -> None:
     from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
     references, hypotheses = json.load(sys.stdin)
-    started = time.perf_counter()
+    started, busy = time.perf_counter(), sum(os.times()[:4])
     with contextlib.redirect_stdout(sys.stderr):
         said, answers = (
             PTBTokenizer().tokenize(
@@ -53,7 +54,7 @@ def _main() -> None:
         cider, _ = Cider().compute_score(said, answers)
         scores = {f"bleu{order}": score for order, score in enumerate(bleu, start=1)}
         scores |= {"rouge_l": float(rouge), "cider": float(cider)}
-        seconds = time.perf_counter() - started
+        seconds = time.perf_counter() - started, sum(os.times()[:4]) - busy
         if "--meteor" in sys.argv:
             scores["meteor"], _ = Meteor().compute_score(said, answers)
     words = [text for image in sorted(said) for text in said[image]]

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from math import exp, log, sqrt
+from math import exp, hypot, log
+from operator import mul
 
 import numpy as np
 
@@ -30,8 +31,10 @@ class Cider:
     """
 
     def __init__(self, frequencies: Counter, images: int):
-        self._rarity = {gram: log(images) - log(count) for gram, count in frequencies.items()}
-        self._unseen = log(images)
+        self._rarity = _Rarity(log(images))
+        for gram, count in frequencies.items():
+            self._rarity[gram] = log(images) - log(count)
+        self._norms: dict[Words, list[float]] = {}
         self._columns: dict[tuple, int] = {}
         self._vectors: dict[Words, tuple[Weights, Weights]] = {}
 
@@ -51,14 +54,18 @@ class Cider:
 
     def score(self, references: Sequence[Words], hypothesis: Words) -> float:
         """CIDEr-D of one sentence: its mean agreement with the references."""
-        candidate, _ = self._vector(hypothesis)
         total = 0.0
+        norms = self._norms_of(hypothesis)
         for words in references:
-            _, reference = self._vector(words)
-            common = candidate.keys() & reference.keys()
-            total += _likeness(len(hypothesis), len(words)) * sum(
-                candidate[column] * reference[column] for column in common
-            )
+            agreement = 0.0
+            each = zip(grams(hypothesis), grams(words), norms, self._norms_of(words), strict=True)
+            for left, right, left_norm, right_norm in each:
+                if common := left.keys() & right.keys():
+                    agreement += sum(
+                        min(left[gram], right[gram]) * right[gram] * self._rarity[gram] ** 2
+                        for gram in common
+                    ) / (left_norm * right_norm)
+            total += agreement * _likeness(len(hypothesis), len(words))
         return SCALE / len(ORDERS) * total / len(references)
 
     def pairwise(self, candidates: Sequence[Words], references: Sequence[Words]) -> np.ndarray:
@@ -83,17 +90,33 @@ class Cider:
         if words not in self._vectors:
             candidate: Weights = {}
             reference: Weights = {}
-            for counts in grams(words):
-                rare = {gram: self._rarity.get(gram, self._unseen) for gram in counts}
-                norm = sqrt(sum((counts[gram] * rare[gram]) ** 2 for gram in counts)) or 1.0
+            for counts, norm in zip(grams(words), self._norms_of(words), strict=True):
                 for gram, count in counts.items():
-                    weight = rare[gram] / norm
+                    weight = self._rarity[gram] / norm
                     for copy in range(count):
                         column = self._columns.setdefault((gram, copy), len(self._columns))
                         candidate[column] = weight
                         reference[column] = weight * count
             self._vectors[words] = candidate, reference
         return self._vectors[words]
+
+    def _norms_of(self, words: Words) -> list[float]:
+        if words not in self._norms:
+            self._norms[words] = [
+                hypot(*map(mul, map(self._rarity.__getitem__, counts), counts.values())) or 1.0
+                for counts in grams(words)
+            ]
+        return self._norms[words]
+
+
+class _Rarity(dict):
+    """What an n-gram weighs: the logarithm of images over images that have it."""
+
+    def __init__(self, unseen: float):
+        self.unseen = unseen
+
+    def __missing__(self, gram: tuple) -> float:
+        return self.unseen
 
 
 def _matrix(vectors: Sequence[Weights], columns: dict[int, int]) -> np.ndarray:

@@ -44,8 +44,8 @@ _QUOTE_MARKS = str.maketrans(
 )
 _DROPPED = frozenset(map(chr, range(33))) | {"\x7f", "\u00a0", DROPPED}
 
-# Most captions: words of letters, a stop at the end. .
-_PLAIN = re.compile(r"(?:[A-Za-z]+(?:-[A-Za-z]+)* ?,? +)*[A-Za-z]+(?:-[A-Za-z]+)* ?\.? *")
+# Most captions: words of letters and commas, a stop at the end.
+_PLAIN = re.compile(r"(?:[A-Za-z]+(?:-[A-Za-z]+)*(?: ?, +| +))*[A-Za-z]+(?:-[A-Za-z]+)* ?\.? *")
 
 
 def tokenise(sentences: Iterable[str]) -> list[tuple[str, ...]]:
