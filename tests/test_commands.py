@@ -33,7 +33,7 @@ def spawn(city: Path, run: Path) -> subprocess.Popen:
 
 def epochs_finished(run: Path) -> int:
     metrics = run / "metrics.json"
-    return len(json.loads(metrics.read_text())["history"]) if metrics.exists() else 0
+    return len(json.loads(metrics.read_text()).get("history", [])) if metrics.exists() else 0
 
 
 def state(run: Path) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ def right_and_wrong(run, part):
         if task.unit == "caption":
             truths = [references[0] for references in truths]
         target, _ = task.encode(truths)
-        if hasattr(task, "classes"):
+        if hasattr(task, "classes") and target.ndim == 1:
             target = np.eye(len(task.classes))[target]
         target[len(target) // 2 :] = target[0]
         outputs[task.name] = target

@@ -182,7 +182,8 @@ def test_a_run_trains_records_and_is_reopened(city, tmp_path):
     names = {path.name for path in made.path.iterdir()}
     assert names == {
         "config.json", "tasks.json", "vocabulary.txt", "best.keras", "metrics.json",
-        "checkpoints", "tensorboard",
+        "checkpoints", "tensorboard", "report.html", "model_card.md",
+        "confusion_land_use_val.png", "confusion_land_use_test.png",
     }  # fmt: skip
     opened = Run.open(made.path)
     assert (opened.config, opened.tasks, opened.vocabulary) == (

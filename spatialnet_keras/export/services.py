@@ -61,7 +61,11 @@ def ask_many(networks: Networks) -> tuple[Callable, words.QuestionWords]:
 
     def answer(image, status, question) -> Tensors:
         shape = tf.shape(question)
-        tf.debugging.assert_equal(tf.shape(image)[0], shape[0], "One row of questions an image")
+        alike = tf.debugging.assert_equal(
+            tf.shape(image)[0], shape[0], "One row of questions an image"
+        )
+        with tf.control_dependencies([alike]):  # else the network may complain first
+            image = tf.identity(image)
         ids, said, readable = reader(tf.reshape(question, (-1,)))
         ids = tf.reshape(ids, (shape[0], shape[1], reader.length))
         outputs = model({"image": image, "question": ids}, training=False)

@@ -70,7 +70,7 @@ def test_encode_then_answer_is_a_round_trip(each):
     target, weight = each.encode(labels)
     known = weight.reshape(len(weight), -1)[:, 0] > 0
     if hasattr(each, "classes"):
-        output = np.eye(len(each.classes))[target]
+        output = target if target.ndim == 2 else np.eye(len(each.classes))[target]
     else:
         output = 2 * target - 1 if each == BINS.fit([records()]) else target
     said = [label for label in labels if label is not None]
@@ -95,7 +95,8 @@ def test_the_right_answers_score_best_and_the_floor_is_below(each):
     answers = [truth if isinstance(truth, str) else truth[0] for truth in truths]
     best, floor = each.score(answers, truths), each.floor(truths)
     assert tuple(best) == each.scores == tuple(floor)
-    assert best[each.scores[0]] == 1.0 > floor[each.scores[0]]
+    assert best[each.scores[0]] == pytest.approx(1.0)
+    assert floor[each.scores[0]] < 0.99
 
 
 @fitted
