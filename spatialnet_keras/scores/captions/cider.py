@@ -34,6 +34,9 @@ class Cider:
         self._rarity = _Rarity(log(images))
         for gram, count in frequencies.items():
             self._rarity[gram] = log(images) - log(count)
+        self._squares = _Rarity(log(images) ** 2)
+        for gram, rarity in self._rarity.items():
+            self._squares[gram] = rarity**2
         self._norms: dict[Words, list[float]] = {}
         self._columns: dict[tuple, int] = {}
         self._vectors: dict[Words, tuple[Weights, Weights]] = {}
@@ -62,8 +65,10 @@ class Cider:
             for left, right, left_norm, right_norm in each:
                 if common := left.keys() & right.keys():
                     agreement += sum(
-                        min(left[gram], right[gram]) * right[gram] * self._rarity[gram] ** 2
-                        for gram in common
+                        [
+                            min(left[gram], right[gram]) * right[gram] * self._squares[gram]
+                            for gram in common
+                        ]
                     ) / (left_norm * right_norm)
             total += agreement * _likeness(len(hypothesis), len(words))
         return SCALE / len(ORDERS) * total / len(references)

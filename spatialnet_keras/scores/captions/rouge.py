@@ -22,7 +22,8 @@ def rouge_l(references: Sequence[Sequence[Words]], hypotheses: Sequence[Words]) 
 
 
 def _image(said: Sequence[Words], hypothesis: Words) -> float:
-    common = {each: common_length(each, hypothesis) for each in said}
+    places = _places(hypothesis)
+    common = {each: _common(places, len(hypothesis), each) for each in said}
     precision = max(common.values()) / len(hypothesis)
     recall = max(length / len(each) for each, length in common.items())
     if not precision:
@@ -31,18 +32,28 @@ def _image(said: Sequence[Words], hypothesis: Words) -> float:
 
 
 def common_length(left: Words, right: Words) -> int:
+    """The length of the longest common subsequence."""
+    return _common(_places(left), len(left), right)
+
+
+def _places(words: Words) -> dict:
+    """For each word, the bits of the places where it stands."""
+    places: dict = {}
+    for place, word in enumerate(words):
+        places[word] = places.get(word, 0) | 1 << place
+    return places
+
+
+def _common(places: dict, length: int, right: Words) -> int:
     """The length of the longest common subsequence.
 
     A row of the usual table is one integer, its bits the steps from one column to the next, so
-    that a word of `right` costs four operations whatever the length of `left` (Hyyrö, "Bit-parallel
-    LCS-length computation revisited", 2004).
+    that a word of `right` costs four operations whatever the length of the other (Hyyrö,
+    "Bit-parallel LCS-length computation revisited", 2004).
     """
-    places: dict = {}
-    for place, word in enumerate(left):
-        places[word] = places.get(word, 0) | 1 << place
-    everywhere = (1 << len(left)) - 1
+    everywhere = (1 << length) - 1
     row = everywhere
     for word in right:
         found = row & places.get(word, 0)
         row = (row + found | row - found) & everywhere
-    return len(left) - row.bit_count()
+    return length - row.bit_count()

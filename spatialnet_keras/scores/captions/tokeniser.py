@@ -62,7 +62,8 @@ def tokenised(sentences: Iterable[str]) -> list[str]:
     lines = list(sentences)
     # it looks past the end of a sentence: "no." is a word before a number, also in the next line
     after = [
-        f"\n{follows}\n" if OPEN_END.search(line) else "\n" for line, follows in pairwise(lines)
+        f"\n{follows}\n" if line.rstrip()[-2:-1].isalpha() and OPEN_END.search(line) else "\n"
+        for line, follows in pairwise(lines)
     ]
     return [_words(line, follows) for line, follows in zip(lines, [*after, ""], strict=True)]
 
