@@ -1,8 +1,8 @@
-"""What is one word: the rules of Stanford's PTBTokenizer 3.4.1, found by asking it.
+"""What is one word: rules that answer as Stanford's PTBTokenizer 3.4.1 does.
 
-The reference scorer runs that tokeniser. These rules were written from its answers, by comparing
-on every string of a few characters and on millions of made-up ones, not from its source. They work
-on a text whose characters above ASCII stand for their class (`characters.py`).
+The reference scorer runs that tokeniser. The rules were held against its answers for every string
+of a few characters, and for some hundred thousand made-up ones. They work on a text whose
+characters above ASCII stand for their class (`characters.py`).
 
 The longest match wins, of equally long ones the first. A rule with a group takes only the group as
 the word; what follows it is looked at, and counts as length.
