@@ -66,12 +66,22 @@ _INITIALS = "[A-Z]+(?:(?:&(?i:amp);|[+&])[A-Z]+)+"
 _HYPHEN = "[-_\u058a\u2010\u2011]"
 _PIECE = f"(?:[dDoOlL]{_ANY_QUOTE}{_N}{{2,}}|{_N}+)"
 _JOINED = f"{_PIECE}(?:{_HYPHEN}{_PIECE})*"
-_LOOSELY = r"[A-Za-z0-9][A-Za-z0-9.,]*(?:-(?:[A-Za-z](?:\.[A-Za-z])+\.|[A-Za-z0-9]+))+"
+_LOOSELY = r"(?=[A-Za-z0-9])[A-Za-z0-9.,]+(?:-[A-Za-z0-9]+|-[A-Za-z]\.(?:[A-Za-z]\.)+)+"
 _PART = "[A-Za-z0-9]+(?:-[A-Za-z]+)*"
-_IN_LINK = r"[^ \t\n\f\r\"<>|(){}]"
-_LAST_IN_LINK = r"[^ \t\n\f\r\"<>|.!?(){},\-]"
-_PATH = rf"(?:/[^ \t\n\f\r\"<>|()]+{_LAST_IN_LINK})?"
-_IN_ADDRESS = r"[^ \t\n\f\r\"<>|()\u00a0{}"
+_BEYOND = r"\s\"<>|"  # what ends a link or an address
+_LINK = rf"[^{_BEYOND}(){{}}]"
+_ENDS_WELL = r"(?<![-.,!?])"  # the stop of a sentence is not part of a link
+_PATH = rf"(?:/[^{_BEYOND}()]{{2,}}{_ENDS_WELL}(?<![{{}}]))?"
+_LABEL = rf"[^{_BEYOND}.,!?(){{}}]+"  # between two dots of a host
+_NAME = rf"(?:(?![-\x2c-\x5f`'$])[^{_BEYOND}.,!?(){{}}])+"
+_IN_MAIL = rf"[^{_BEYOND}\u00a0(){{}}"  # and what the place adds
+_MAILBOX = rf"[A-Za-z0-9]{_IN_MAIL}@]*@{_IN_MAIL}]*{_IN_MAIL}.]"
+_GAP = "[-\u00a0 ]"
+_FEW = "[0-9]{2,4}"
+_PHONE = (
+    rf"(?:\([0-9]{{2,3}}\)[\u00a0 ]?|(?:\+{{0,2}}{_FEW}{_GAP})?{_FEW}{_GAP})"
+    rf"[0-9]{{3,4}}{_GAP}?[0-9]{{3,5}}"
+)
 _EYE = "[-^x=~<>']"
 
 RULES = tuple(
@@ -101,10 +111,10 @@ RULES = tuple(
         f"{_QUOTE}[2-9]0s",
         f"({_TAIL})[^A-Za-z]",
         # links, addresses
-        rf"(?i:https?)://{_IN_LINK}+{_LAST_IN_LINK}",
-        rf"(?i:www)\.(?:[^ \t\n\f\r\"<>|.!?(){{}},]+\.)+[A-Za-z]{{2,4}}{_PATH}",
-        rf"(?:[^ \t\n\f\r\"`'<>|.!?(){{}}\x2c-\x5f$]+\.)+(?i:com|net|org|edu){_PATH}",
-        rf"(?:<|&lt;)?[A-Za-z0-9]{_IN_ADDRESS}]*@(?:{_IN_ADDRESS}.]+\.)*{_IN_ADDRESS}.]+(?:>|&gt;)?",
+        rf"(?i:https?)://{_LINK}{{2,}}{_ENDS_WELL}",
+        rf"(?i:www)(?:\.{_LABEL})+\.[A-Za-z]{{2,4}}{_PATH}",
+        rf"(?:{_NAME}\.)+(?i:com|net|org|edu){_PATH}",
+        rf"(?:<|&lt;)?{_MAILBOX}(?:>|&gt;)?",
         "@[A-Za-z_][A-Za-z0-9_]*",
         f"#[{_A}]+",
         # co., 2.jpg
@@ -120,9 +130,8 @@ RULES = tuple(
         "[0-9]{1,2}[-/][0-9]{1,2}[-/][0-9]{2,4}",
         r"[A-Z]+\$",
         _INITIALS,
-        r"(?:\([0-9]{2,3}\)[ \u00a0]?|(?:\+\+?)?(?:[0-9]{2,4}[- \u00a0])?[0-9]{2,4}[- \u00a0])"
-        r"[0-9]{3,4}[- \u00a0]?[0-9]{3,5}",
-        r"(?:(?:\+\+?)?[0-9]{2,4}\.)?[0-9]{2,4}\.[0-9]{3,4}\.[0-9]{3,5}",
+        _PHONE,
+        rf"(?:\+{{0,2}}{_FEW}\.)?{_FEW}\.[0-9]{{3,4}}\.[0-9]{{3,5}}",
         rf"(?:[{_D}]{{1,4}}[- \u00a0])?[{_D}]{{1,4}}\\?[/\u2044][{_D}]{{1,4}}",
         # no. 5
         rf"({_any(_BEFORE_NUMBERS)}\.){_SPACE}?[{_D}]",
