@@ -70,7 +70,8 @@ def test_captions_are_written_by_beams_and_by_consensus_as_the_flags_say(whole, 
         found.append({row["score"]: row for row in rows if row["task"] == "caption"})
     assert all({"bleu4", "cider"} <= set(rows) for rows in found)
     assert all(rows["cider"]["template"] is not None for rows in found)
-    assert len({rows["bleu4"]["value"] for rows in found}) == 3
+    reached = [{name: row["value"] for name, row in rows.items()} for rows in found]
+    assert reached[2] != reached[0]  # a sentence of a neighbour, not the network's own
     assert (run / "memory.npz").is_file()
 
 

@@ -48,6 +48,10 @@ def config(request, presets) -> ModelConfig:
     return dataclasses.replace(TINY, encoder=encoder)
 
 
+def encoded(encoder, *inputs) -> dict[str, np.ndarray]:
+    return {name: ops.convert_to_numpy(value) for name, value in encoder(*inputs).items()}
+
+
 def tiles(count: int = 3, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
 
@@ -67,16 +71,16 @@ def test_every_encoder_survives_saving(config, tmp_path):
     encoder = image_encoder(config, Pixels())
     encoder.save(tmp_path / "encoder.keras")
     again = keras.saving.load_model(tmp_path / "encoder.keras")
-    for name, value in encoder(tiles()).items():
-        assert np.allclose(ops.convert_to_numpy(again(tiles())[name]), value, atol=1e-5)
+    for name, value in encoded(encoder, tiles()).items():
+        assert np.allclose(encoded(again, tiles())[name], value, atol=1e-5)
 
 
 def test_features_and_what_follows_are_the_whole_encoder(config):
     encoder = image_encoder(config, Pixels())
     below, above = split_at_features(encoder)
-    whole, parts = encoder(tiles()), above(below(tiles()))
-    for name, value in whole.items():
-        assert np.allclose(ops.convert_to_numpy(parts[name]), value, atol=1e-5)
+    parts = encoded(above, below(tiles()))
+    for name, value in encoded(encoder, tiles()).items():
+        assert np.allclose(parts[name], value, atol=1e-5)
 
 
 @pytest.mark.parametrize("regime", ["frozen", "lora", "full"])
@@ -97,18 +101,18 @@ def test_a_regime_trains_what_it_says(config, regime):
 
 def test_lora_starts_where_the_encoder_is_and_is_merged_when_saved(config, tmp_path):
     encoder = image_encoder(config, Pixels())
-    before = ops.convert_to_numpy(encoder(tiles())["image_vector"])
+    before = encoded(encoder, tiles())["image_vector"]
     below, _ = split_at_features(encoder)
     apply_regime(below, TrainConfig(encoder="lora", lora_rank=2))
-    assert np.allclose(encoder(tiles())["image_vector"], before, atol=1e-5)
+    assert np.allclose(encoded(encoder, tiles())["image_vector"], before, atol=1e-5)
     rng = np.random.default_rng(0)
     for variable in below.trainable_variables:
         variable.assign(rng.normal(scale=0.3, size=variable.shape).astype("float32"))
-    moved = ops.convert_to_numpy(encoder(tiles())["image_vector"])
+    moved = encoded(encoder, tiles())["image_vector"]
     assert np.abs(moved - before).max() > 1e-3
     encoder.save(tmp_path / "merged.keras")
     again = keras.saving.load_model(tmp_path / "merged.keras")
-    assert np.allclose(ops.convert_to_numpy(again(tiles())["image_vector"]), moved, atol=1e-4)
+    assert np.allclose(encoded(again, tiles())["image_vector"], moved, atol=1e-4)
 
 
 def test_rates_rise_with_depth_to_that_of_the_heads(config):
