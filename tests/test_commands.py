@@ -73,6 +73,9 @@ def test_captions_are_written_by_beams_and_by_consensus_as_the_flags_say(whole, 
     reached = [{name: row["value"] for name, row in rows.items()} for rows in found]
     assert reached[2] != reached[0]  # a sentence of a neighbour, not the network's own
     assert (run / "memory.npz").is_file()
+    apart = " ".join(json.loads((run / "metrics.json").read_text())["elsewhere"])
+    assert "decode.beams=3" in apart
+    assert "decode.neighbours=2" in apart
 
 
 def test_a_killed_run_goes_on_and_ends_with_the_same_weights(whole, city, tmp_path):

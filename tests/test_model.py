@@ -258,3 +258,11 @@ def test_the_papers_encoder_has_the_papers_size():
     # 12 * (12 * 512**2 + 13 * 512) + 257 * 512 + 768 * 512 + 2 * 512, counted by hand
     made = build_model(PRESETS["paper"], TASKS_HERE[:1], WORDS)
     assert made.get_layer("image_encoder").count_params() == 38_354_432
+
+
+def test_as_many_captions_are_followed_as_beams_are_asked_for(model):
+    for beams in (1, 3):
+        config = override(TINY, {"decode.beams": beams})
+        x = {name: value for name, value in inputs().items() if name != "caption_in"}
+        written = answers(answering_model(model, config, TASKS_HERE), x)["caption"]
+        assert written.shape == (2, beams, 10)
