@@ -3,10 +3,12 @@
 The candidates are the beams and, if wanted, what was said of the nearest training tiles. The one of
 the highest expected CIDEr against all of them is taken: minimum Bayes risk decoding, with nearest
 neighbours as in Devlin et al., "Exploring nearest neighbor approaches for image captioning", 2015.
+It is counted in the words of the score, which knows no punctuation.
 """
 
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from zipfile import BadZipFile
@@ -15,8 +17,8 @@ import numpy as np
 
 from pipelines.records import DataError
 from spatialnet_keras.config import DecodeConfig
-from spatialnet_keras.scores.captions import Cider
-from spatialnet_keras.text import END, PAD, START
+from spatialnet_keras.scores.captions import Cider, tokenise
+from spatialnet_keras.text import END, PAD, START, Vocabulary
 
 Words = tuple[int, ...]
 
@@ -29,11 +31,13 @@ class Memory:
         vectors: Image vectors, float32 [n, D].
         starts: int64 [n + 1]: the captions of tile i are the rows starts[i] to starts[i + 1].
         captions: Word ids, int32 [m, L].
+        words: What each id stands for, str [V].
     """
 
     vectors: np.ndarray
     starts: np.ndarray
     captions: np.ndarray
+    words: np.ndarray
 
     @classmethod
     def read(cls, path: Path) -> "Memory":
@@ -44,7 +48,7 @@ class Memory:
         """
         try:
             with np.load(path) as arrays:
-                return cls(arrays["vectors"], arrays["starts"], arrays["captions"])
+                return cls(**{each.name: arrays[each.name] for each in fields(cls)})
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise DataError(f"{path} cannot be read: {error}. Delete it.") from None
 
@@ -52,9 +56,8 @@ class Memory:
         """To a file, whole or not at all."""
         temporary = path.with_name(f".{path.name}.tmp")
         with temporary.open("wb") as file:
-            np.savez_compressed(
-                file, vectors=self.vectors, starts=self.starts, captions=self.captions
-            )
+            arrays = {each.name: getattr(self, each.name) for each in fields(self)}
+            np.savez_compressed(file, **arrays)
         os.replace(temporary, path)
 
     def said_near(self, vector: np.ndarray, neighbours: int) -> list[Words]:
@@ -63,10 +66,28 @@ class Memory:
         nearest = np.argsort(-likeness, kind="stable")[:neighbours]
         return [words for row in nearest for words in self._said_of(row)]
 
+    def agreement(self, captions: Sequence[Words]) -> np.ndarray:
+        """CIDEr of each caption against each: float64 [n, n].
+
+        Document frequencies are those of the training captions.
+        """
+        spoken = [self._spoken(words) for words in captions]
+        return self._cider.pairwise(spoken, spoken)
+
+    def _spoken(self, words: Words) -> tuple[str, ...]:
+        if words not in self._heard:
+            (sentence,) = Vocabulary(tuple(self.words)).decode([words])
+            (self._heard[words],) = tokenise([sentence])
+        return self._heard[words]
+
     @cached_property
-    def cider(self) -> Cider:
-        """CIDEr with the document frequencies of the training captions."""
-        return Cider.of([self._said_of(row) for row in range(len(self.vectors))])
+    def _heard(self) -> dict[Words, tuple[str, ...]]:
+        return {}
+
+    @cached_property
+    def _cider(self) -> Cider:
+        tiles = [self._said_of(row) for row in range(len(self.vectors))]
+        return Cider.of([[self._spoken(words) for words in said] for said in tiles])
 
     @cached_property
     def _mean(self) -> np.ndarray:
@@ -101,8 +122,7 @@ def choose(
         candidates = [_words(ids) for ids in written]
         if config.neighbours:
             candidates += memory.said_near(vector, config.neighbours)
-        agreement = memory.cider.pairwise(candidates, candidates)
-        best = candidates[agreement.mean(axis=1).argmax()]
+        best = candidates[memory.agreement(candidates).mean(axis=1).argmax()]
         ended = [*best, END][: chosen.shape[1]]
         chosen[place, : len(ended)] = ended
     return chosen

@@ -9,7 +9,7 @@ import numpy as np
 from pipelines.batches import Examples, evaluation_batches, unpad
 from pipelines.records import ALL_SYMMETRIES
 from spatialnet_keras import data
-from spatialnet_keras.config import Config, DecodeConfig
+from spatialnet_keras.config import Config
 from spatialnet_keras.consensus import Memory, choose
 from spatialnet_keras.run import Run
 from spatialnet_keras.tasks import Task
@@ -116,11 +116,15 @@ def memory_of(run: Run, model: keras.Model) -> Memory | None:
 
 
 def _remember(run: Run, model: keras.Model, task: Task) -> Memory:
-    config = dataclasses.replace(run.config, decode=DecodeConfig())
+    # the vectors alone: nothing is written for it
+    seen = keras.Model(
+        {"image": model.input["image"]}, {"image_vector": model.output["image_vector"]}
+    )
     vectors, counts, texts = [], [0], []
     for part in data.read(run.config, "train"):
-        examples = part.encode(run.tasks, run.vocabulary, config)
-        vectors.append(predict(model, examples, run.tasks, config)["image_vector"])
+        examples = part.encode(run.tasks, run.vocabulary, run.config)
+        vectors.append(predict(seen, examples, (), run.config)["image_vector"])
         counts += [len(row.captions) for row in part.records]
         texts += task.labels(part.records)
-    return Memory(np.concatenate(vectors), np.cumsum(counts), task.encode(texts)[0])
+    words = np.array(task.vocabulary.words)
+    return Memory(np.concatenate(vectors), np.cumsum(counts), task.encode(texts)[0], words)

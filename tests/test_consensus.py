@@ -18,11 +18,13 @@ def ids(*captions: tuple[int, ...]) -> np.ndarray:
     return rows
 
 
+STOP = 40  # the id of a full stop
 RIVER, FIELD, ODD = (10, 11, 12, 13, 14), (20, 21, 22, 23, 24), (30, 31, 32, 33, 34)
 MEMORY = Memory(
     vectors=np.array([[1, 0], [1, 0.1], [0, 1], [0.1, 1]], np.float32),
     starts=np.array([0, 2, 3, 4, 5]),
     captions=ids(RIVER, (*RIVER, 15), RIVER, FIELD, FIELD),
+    words=np.array([*(f"word{place}" for place in range(STOP)), "."]),
 )
 VECTORS = np.array([[1, 0.05], [0.05, 1]], np.float32)
 
@@ -42,6 +44,13 @@ def test_near_tiles_outvote_a_lonely_beam():
     beams = np.stack([ids(ODD), ids(ODD)])
     how = DecodeConfig(consensus=True, neighbours=2)
     assert choose(beams, VECTORS, how, MEMORY).tolist() == ids(RIVER, FIELD).tolist()
+
+
+def test_punctuation_has_no_vote():
+    bare, stopped = RIVER, (*RIVER, STOP)
+    agreement = MEMORY.agreement([bare, stopped, FIELD])
+    assert agreement[0, 1] == pytest.approx(agreement[0, 0])
+    assert agreement[0, 2] == 0
 
 
 def test_the_nearest_tiles_are_asked():
