@@ -261,12 +261,15 @@ class Pixels:
         dtype: Of the stored values.
         mean: Per band, over the training split.
         deviation: Per band, over the training split.
+        side: Pixels of the longer side of a training tile as it is on disk: the piece of a scene
+            that the network knows.
     """
 
     bands: int = 3
     dtype: str = "uint8"
     mean: tuple[float, ...] = (127.5, 127.5, 127.5)
     deviation: tuple[float, ...] = (64.0, 64.0, 64.0)
+    side: int = 256
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,8 @@ def read_records(config: Config, split: str) -> list[Records]:
 def pixels(parts: Sequence[Part]) -> Pixels:
     """Bands, dtype, mean and deviation of training images; data sets count by their images.
 
+    The side is that of the first image of the first data set.
+
     Raises:
         DataError: If data sets of different bands or dtypes are to be trained jointly.
     """
@@ -93,4 +95,5 @@ def pixels(parts: Sequence[Part]) -> Pixels:
         dtype=dtype,
         mean=tuple(round(float(m), 3) for m in np.average(means, axis=0, weights=rows)),
         deviation=tuple(round(float(d), 3) for d in np.average(deviations, axis=0, weights=rows)),
+        side=_side(parts[0].records),
     )

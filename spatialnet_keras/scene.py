@@ -1,6 +1,6 @@
 """Scenes: land use, captions and answers for a GeoTIFF larger than memory, as maps for a GIS.
 
-python -m spatialnet_keras.scene RUN SCENE.tif OUT --tile 256 --question "How many roads are there?"
+python -m spatialnet_keras.scene RUN SCENE.tif OUT --question "How many roads are there?"
 """
 
 import json
@@ -35,7 +35,8 @@ MAP, TILES = "land_use.tif", "tiles.gpkg"
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     flags = parser().parse_args(arguments)
-    check_tiles(flags.tile, flags.overlap)
+    if flags.tile is not None:
+        check_tiles(flags.tile, flags.overlap)
     try:
         from pipelines.scenes import Grid, open_scene
     except ImportError as error:
@@ -48,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     predictor = Predictor.load(flags.run, **decoding(flags))
     pixels = predictor.run.config.pixels
+    side = flags.tile or pixels.side
+    check_tiles(side, flags.overlap)
     with open_scene(flags.scene, pixels.bands) as scene:
         if scene.dtype != pixels.dtype:
             raise DataError(
@@ -59,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             say(note)
         if not scene.source.crs:
             say(f"{flags.scene} has no coordinate system, so the maps have none.")
-        grid = Grid(scene.source.width, scene.source.height, flags.tile, flags.overlap)
+        grid = Grid(scene.source.width, scene.source.height, side, flags.overlap)
         out = Path(flags.out)
         try:
             if "land_use" not in predictor.tasks:
@@ -81,8 +84,7 @@ def parser() -> commands.Parser:
     parser.add_argument(
         "--tile",
         type=int,
-        default=256,
-        help="pixels a side: what a tile of the training data was, before it was resized (256)",
+        help="pixels a side (default: as the tiles of the run's training data, before resizing)",
     )
     parser.add_argument(
         "--overlap",

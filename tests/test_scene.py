@@ -76,7 +76,7 @@ def test_each_tile_says_what_the_network_says_of_it(
     trained_run, predictor, pixels, exit_code, tmp_path
 ):
     path = write(tmp_path / "scene.tif", pixels)
-    flags = [str(trained_run), path, str(tmp_path / "maps"), "--tile", "64", *QUESTIONS]
+    flags = [str(trained_run), path, str(tmp_path / "maps"), *QUESTIONS]
     assert exit_code(scene.main, *flags) == 0
     columns, shapes, about = read_tiles(tmp_path / "maps")
     classes = predictor.tasks["land_use"].classes
@@ -107,7 +107,7 @@ def test_the_class_map_lies_on_the_scene_with_names_and_colours(
     trained_run, predictor, pixels, exit_code, tmp_path
 ):
     path = write(tmp_path / "scene.tif", pixels)
-    assert exit_code(scene.main, str(trained_run), path, str(tmp_path), "--tile", "64") == 0
+    assert exit_code(scene.main, str(trained_run), path, str(tmp_path)) == 0
     names = predictor.tasks["land_use"].classes
     with rasterio.open(tmp_path / scene.MAP) as drawn, rasterio.open(path) as source:
         assert (drawn.crs, drawn.transform) == (source.crs, source.transform)
@@ -241,7 +241,7 @@ def test_bad_scenes_are_one_line_and_leave_nothing(
     [
         (["--tile", "4"], "--tile must be at least 8"),
         (["--tile", "64", "--overlap", "30"], "The nearest is --overlap 32"),
-        (["--overlap", "256"], "The nearest is --overlap 255"),
+        (["--tile", "256", "--overlap", "256"], "The nearest is --overlap 255"),
         (["--tiles", "64"], "Did you mean --tile?"),
     ],
 )

@@ -165,6 +165,8 @@ def compile_model(
         # not `metrics`: these would count rows without a label
         weighted_metrics={each.name: each.metrics() for each in tasks},
     )
+    # within the first step it would take TensorFlow seconds more
+    model.optimizer.build(model.trainable_variables)
 
 
 def _fit(run: Run, training, validation, init: Run | None, verbose: int | None) -> None:
