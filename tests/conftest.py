@@ -2,14 +2,16 @@
 
 import dataclasses
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from pipelines import commands
 from pipelines.records import DataError
 from pipelines.synthetic import write_city
-from spatialnet_keras.config import ConfigError, override
+from spatialnet_keras.config import Config, ConfigError, override
 from spatialnet_keras.presets import PRESETS
 
 ROOT = Path(__file__).parents[1]
@@ -34,27 +36,47 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def city(tmp_path_factory) -> Path:
-    """A small procedural city: 60 tiles of 64 x 64 pixels, eight questions each."""
-    root = tmp_path_factory.mktemp("data") / "city"
-    write_city(root, tiles=60, size=64, questions=8, workers=1)
-    return root
+def made_once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Makes a folder by a name in one worker of pytest-xdist, for all of them."""
+    base = tmp_path_factory.getbasetemp()
+    common = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def once(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = common / "shared" / name, common / f"{name}.made"
+        folder.parent.mkdir(exist_ok=True)
+        with FileLock(common / f"{name}.lock"):
+            if not done.exists():
+                make(folder)
+                done.touch()
+        return folder
+
+    return once
 
 
 @pytest.fixture(scope="session")
-def trained_run(city, tmp_path_factory) -> Path:
-    """The directory of a run on all tasks, trained for two epochs: 4 x 4 tokens, 16 channels."""
-    from spatialnet_keras.training import train
+def city(made_once) -> Path:
+    """A small procedural city: 60 tiles of 64 x 64 pixels, eight questions each."""
+    return made_once("city", lambda to: write_city(to, tiles=60, size=64, questions=8, workers=1))
 
+
+@pytest.fixture(scope="session")
+def run_config(city) -> Config:
+    """Of a run on all tasks for two epochs: 4 x 4 tokens, 16 channels."""
     smallest = {
         "model.image_size": 32, "model.patch_size": 8, "model.width": 16, "model.layers": 2,
         "model.question_layers": 1, "model.caption_layers": 1, "model.heads": 2,
         "train.questions_per_image": 4, "train.epochs": 2,
     }  # fmt: skip
     config = override(PRESETS["tiny"], smallest)
-    path = tmp_path_factory.mktemp("trained") / "run"
-    train(dataclasses.replace(config, data=(("synthetic", str(city)),)), path)
-    return path
+    return dataclasses.replace(config, data=(("synthetic", str(city)),))
+
+
+@pytest.fixture(scope="session")
+def trained_run(run_config, made_once) -> Path:
+    """The directory of that run, trained. Copy it before you change anything in it."""
+    from spatialnet_keras.training import train
+
+    return made_once("run", lambda to: train(run_config, to))
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import metadata
 
 from spatialnet_keras import data, evaluate, training
-from spatialnet_keras.config import ConfigError, override
+from spatialnet_keras.config import override
 from spatialnet_keras.evaluation import board
 from spatialnet_keras.evaluation.scoreboard import from_json
 from spatialnet_keras.run import Run
@@ -75,6 +75,21 @@ def test_settings_can_be_compared_between_runs(trained_run):
     assert start.hparams["lambda.land_use"].number_value == 1
 
 
+def test_curves_and_pictures_of_epochs_are_there(trained_run):
+    run = Run.open(trained_run)
+    tags = {
+        tag
+        for each in (events(run, "train"), events(run, "validation"))
+        for kind in ("scalars", "tensors")
+        for tag in each.Tags()[kind]
+    }
+    assert {"epoch_learning_rate", "epoch_land_use_loss", "epoch_count_mae", "epoch_score"} <= tags
+    validation = events(run, "validation")
+    assert validation.Tags()["images"] == ["answers/synthetic"]
+    picture = validation.Images("answers/synthetic")[0].encoded_image_string
+    assert picture.startswith(b"\x89PNG")
+
+
 def test_final_scores_and_confusions_are_there_once_after_two_evaluations(run, capsys):
     evaluate.main([str(run.path)])
     found = events(run, "evaluation", "synthetic_test")
@@ -102,13 +117,6 @@ def test_test_tiles_can_be_projected(trained_run):
     said = (place / "projector_config.pbtxt").read_text()
     for name in ("vectors.tsv", "tiles.tsv", "tiles.png"):
         assert f'"{name}"' in said
-
-
-@pytest.mark.skipif(keras.config.backend() == "tensorflow", reason="TensorFlow can profile")
-def test_a_profile_is_refused_where_it_cannot_be_made(city, tmp_path):
-    with pytest.raises(ConfigError, match="profile needs the TensorFlow backend"):
-        training.train(override(config(city), {"train.profile": 2}), tmp_path / "run")
-    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
 """The commands as a user types them: whole runs, bad input, kill and resume."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -19,8 +18,8 @@ ROOT = Path(__file__).parents[1]
 # Dropout and a running mean of the weights: a resume must bring back their state too.
 QUICK = (
     "--epochs 4 --model.image_size 32 --model.patch_size 16 --model.width 16 --model.layers 1 "
-    "--model.question_layers 1 --model.heads 2 --model.dropout 0.2 --train.ema 0.9 "
-    "--train.batch_size 8 --train.questions_per_image 4"
+    "--model.question_layers 1 --model.caption_layers 1 --model.heads 2 "
+    "--model.dropout 0.2 --train.ema 0.9 --train.batch_size 8 --train.questions_per_image 4"
 ).split()
 
 
@@ -63,11 +62,12 @@ def test_train_ends_with_scores_beside_floors_and_what_to_type_next(whole):
 
 def test_captions_are_written_by_beams_and_by_consensus_as_the_flags_say(whole, capsys):
     run, _ = whole
-    found = []
-    for flags in ("", "--decode.beams 3", "--decode.consensus true --decode.neighbours 2"):
+    recorded = json.loads((run / "metrics.json").read_text())["scores"]
+    found = [[row for row in recorded if row["split"] == "test"]]
+    for flags in ("--decode.beams 3", "--decode.consensus true --decode.neighbours 2"):
         evaluate.main([str(run), "--json", *flags.split()])
-        rows = json.loads(capsys.readouterr().out)
-        found.append({row["score"]: row for row in rows if row["task"] == "caption"})
+        found.append(json.loads(capsys.readouterr().out))
+    found = [{row["score"]: row for row in rows if row["task"] == "caption"} for rows in found]
     assert all({"bleu4", "cider"} <= set(rows) for rows in found)
     assert all(rows["cider"]["template"] is not None for rows in found)
     reached = [{name: row["value"] for name, row in rows.items()} for rows in found]
@@ -104,13 +104,6 @@ def test_evaluate_repeats_the_scores_of_training(whole, exit_code, capsys):
     found = json.loads(capsys.readouterr().out)
     recorded = json.loads((run / "metrics.json").read_text())["scores"]
     assert found == [row for row in recorded if row["split"] == "test"]
-
-
-def test_evaluate_takes_the_data_from_another_folder(whole, city, exit_code, capsys, tmp_path):
-    shutil.copytree(city, tmp_path / "moved")
-    arguments = [str(whole[0]), "--json", "--data", f"synthetic={tmp_path / 'moved'}"]
-    assert exit_code(evaluate.main, *arguments) == 0
-    assert json.loads(capsys.readouterr().out)[0]["rows"] > 0
 
 
 def test_the_same_command_again_trains_nothing(whole, city, exit_code, capsys):
@@ -156,99 +149,12 @@ def test_a_run_starts_from_another(whole, city, exit_code, capsys, tmp_path):
     assert "weights fit" in capsys.readouterr().out
 
 
-BAD_FLAGS = {
-    "unknown flag": (["--presett", "tiny"], "Did you mean --preset?"),
-    "unknown model flag": (["--model.widht", "32"], "Did you mean --model.width?"),
-    "unknown preset": (["--preset", "smal"], "Did you mean small?"),
-    "unknown data set": (["--data", "ucm_caption=x"], "Did you mean ucm_captions?"),
-    "data without folder": (["--data", "rsvqa_lr"], "NAME=DIR"),
-    "missing folder": (["--data", "ucm_captions=nowhere"], "nowhere"),
-    "not a number": (["--epochs", "ten"], "'ten'"),
-    "no epochs": (["--epochs", "0"], "epochs must be at least 1"),
-    "patches that do not fit": (["--model.patch_size", "7"], "patch_size must divide image_size"),
-    "bad lambda": (["--tasks", "count=much"], "count=much"),
-    "init of nothing": (["--init", "nowhere"], "nowhere"),
-}
-
-
-@pytest.mark.parametrize(("flags", "said"), BAD_FLAGS.values(), ids=BAD_FLAGS)
-def test_bad_flags_are_one_line_and_exit_code_2(
-    flags, said, exit_code, capsys, tmp_path, monkeypatch
-):
-    monkeypatch.chdir(tmp_path)
-    assert exit_code(train.main, *flags) == 2
-    error = capsys.readouterr().err
-    assert said in error
-    assert error.count("\n") == 1
-    assert not list(tmp_path.iterdir())
-
-
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-BAD_FILES = {
-    "image missing": ("imgs/agricultural_0.tif", lambda path: path.unlink()),
-    "image cut": ("imgs/agricultural_0.tif", cut),
-    "image empty": ("imgs/agricultural_0.tif", lambda path: path.write_bytes(b"")),
-    "no image": ("imgs/agricultural_0.tif", lambda path: path.write_text("hello")),
-    "JSON cut": ("dataset.json", cut),
-    "JSON missing": ("dataset.json", lambda path: path.unlink()),
-}
-
-
-@pytest.mark.parametrize(("name", "spoil"), BAD_FILES.values(), ids=BAD_FILES)
-def test_bad_files_are_named_and_nothing_is_left(name, spoil, city, exit_code, capsys, tmp_path):
-    shutil.copytree(city / "ucm_captions", tmp_path / "data")
-    spoil(tmp_path / "data" / name)
-    flags = ["--data", f"ucm_captions={tmp_path / 'data'}", "--run", str(tmp_path / "run"), *QUICK]
-    assert exit_code(train.main, *flags) == 2
-    error = capsys.readouterr().err
-    assert (name if "imgs" in name else str(tmp_path / "data")) in error
-    assert error.count("\n") == 1
-    assert not (tmp_path / "run").exists()
-
-
 def test_bad_images_can_be_left_out(city, exit_code, capsys, tmp_path):
     shutil.copytree(city / "ucm_captions", tmp_path / "data")
     (tmp_path / "data" / "imgs" / "agricultural_0.tif").unlink()
     flags = ["--data", f"ucm_captions={tmp_path / 'data'}", "--run", str(tmp_path / "run"), *QUICK]
-    assert exit_code(train.main, *flags, "--epochs", "1", "--skip-bad-images") == 0
+    flags += ["--tasks", "land_use=1", "--epochs", "1", "--skip-bad-images"]
+    assert exit_code(train.main, *flags) == 0
     said = capsys.readouterr()
     assert "1 " in said.out + said.err
     assert "left out" in said.out + said.err
-
-
-def test_evaluating_what_is_no_run_is_one_line(exit_code, capsys, tmp_path):
-    assert exit_code(evaluate.main, str(tmp_path)) == 2
-    assert "No run in" in capsys.readouterr().err
-
-
-def test_an_unknown_split_is_answered_with_the_nearest(whole, exit_code, capsys):
-    assert exit_code(evaluate.main, str(whole[0]), "--split", "tets") == 2
-    assert "Did you mean test?" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    "module",
-    [
-        "train.py", "spatialnet_keras.evaluate", "spatialnet_keras.predict",
-        "spatialnet_keras.scene", "pipelines.synthetic",
-    ],
-)  # fmt: skip
-def test_help_is_complete_and_quick(module):
-    command = [str(ROOT / module)] if module.endswith(".py") else ["-m", module]
-    result = subprocess.run(
-        [sys.executable, *command, "--help"],
-        capture_output=True, text=True, cwd=ROOT, env=os.environ | {"COLUMNS": "100"},
-    )  # fmt: skip
-    assert result.returncode == 0
-    assert "usage" in result.stdout
-
-
-def test_both_packages_are_importable_from_any_folder(tmp_path):
-    code = "import pipelines, spatialnet_keras; print(pipelines.DATASETS)"
-    result = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert result.returncode == 0, result.stderr

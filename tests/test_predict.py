@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -196,8 +197,9 @@ def test_a_scene_is_sent_to_the_command_for_scenes(predictor, tmp_path):
         predictor.classify(tmp_path / "scene.png")
 
 
-def test_how_captions_are_written_can_be_chosen(trained_run, predictor, tiles):
-    several = spatialnet_keras.load(trained_run, beams=3, consensus=True, neighbours=1)
+def test_how_captions_are_written_can_be_chosen(trained_run, tiles, tmp_path):
+    shutil.copytree(trained_run, tmp_path / "run")
+    several = spatialnet_keras.load(tmp_path / "run", beams=3, consensus=True, neighbours=1)
     assert len(several.describe(tiles)) == 3
     assert several.run.config.decode.beams == 3
     with pytest.raises(ConfigError, match="beams, length_penalty"):

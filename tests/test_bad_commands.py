@@ -1,0 +1,102 @@
+"""Commands with bad flags and bad files: one line, and nothing left; their help."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import train
+from spatialnet_keras import evaluate
+
+ROOT = Path(__file__).parents[1]
+
+
+BAD_FLAGS = {
+    "unknown flag": (["--presett", "tiny"], "Did you mean --preset?"),
+    "unknown model flag": (["--model.widht", "32"], "Did you mean --model.width?"),
+    "unknown preset": (["--preset", "smal"], "Did you mean small?"),
+    "unknown data set": (["--data", "ucm_caption=x"], "Did you mean ucm_captions?"),
+    "data without folder": (["--data", "rsvqa_lr"], "NAME=DIR"),
+    "missing folder": (["--data", "ucm_captions=nowhere"], "nowhere"),
+    "not a number": (["--epochs", "ten"], "'ten'"),
+    "no epochs": (["--epochs", "0"], "epochs must be at least 1"),
+    "patches that do not fit": (["--model.patch_size", "7"], "patch_size must divide image_size"),
+    "bad lambda": (["--tasks", "count=much"], "count=much"),
+    "init of nothing": (["--init", "nowhere"], "nowhere"),
+}
+
+
+@pytest.mark.parametrize(("flags", "said"), BAD_FLAGS.values(), ids=BAD_FLAGS)
+def test_bad_flags_are_one_line_and_exit_code_2(
+    flags, said, exit_code, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert exit_code(train.main, *flags) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+BAD_FILES = {
+    "image missing": ("imgs/agricultural_0.tif", lambda path: path.unlink()),
+    "image cut": ("imgs/agricultural_0.tif", cut),
+    "image empty": ("imgs/agricultural_0.tif", lambda path: path.write_bytes(b"")),
+    "no image": ("imgs/agricultural_0.tif", lambda path: path.write_text("hello")),
+    "JSON cut": ("dataset.json", cut),
+    "JSON missing": ("dataset.json", lambda path: path.unlink()),
+}
+
+
+@pytest.mark.parametrize(("name", "spoil"), BAD_FILES.values(), ids=BAD_FILES)
+def test_bad_files_are_named_and_nothing_is_left(name, spoil, city, exit_code, capsys, tmp_path):
+    shutil.copytree(city / "ucm_captions", tmp_path / "data")
+    spoil(tmp_path / "data" / name)
+    flags = ["--data", f"ucm_captions={tmp_path / 'data'}", "--run", str(tmp_path / "run")]
+    assert exit_code(train.main, *flags) == 2
+    error = capsys.readouterr().err
+    assert (name if "imgs" in name else str(tmp_path / "data")) in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_evaluating_what_is_no_run_is_one_line(exit_code, capsys, tmp_path):
+    assert exit_code(evaluate.main, str(tmp_path)) == 2
+    assert "No run in" in capsys.readouterr().err
+
+
+def test_an_unknown_split_is_answered_with_the_nearest(trained_run, exit_code, capsys):
+    assert exit_code(evaluate.main, str(trained_run), "--split", "tets") == 2
+    assert "Did you mean test?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "train.py", "spatialnet_keras.evaluate", "spatialnet_keras.predict",
+        "spatialnet_keras.scene", "pipelines.synthetic",
+    ],
+)  # fmt: skip
+def test_help_is_complete_and_quick(module):
+    command = [str(ROOT / module)] if module.endswith(".py") else ["-m", module]
+    result = subprocess.run(
+        [sys.executable, *command, "--help"],
+        capture_output=True, text=True, cwd=ROOT, env=os.environ | {"COLUMNS": "100"},
+    )  # fmt: skip
+    assert result.returncode == 0
+    assert "usage" in result.stdout
+
+
+def test_both_packages_are_importable_from_any_folder(tmp_path):
+    code = "import pipelines, spatialnet_keras; print(pipelines.DATASETS)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
