@@ -317,8 +317,13 @@ class Config:
 
 def override(config: Config, values: dict[str, Any]) -> Config:
     """Replaces dotted fields: `override(config, {"model.width": 64})`."""
+    sections: dict[str, dict[str, Any]] = {}
     for key, value in values.items():
         part, _, name = key.partition(".")
-        section = dataclasses.replace(getattr(config, part), **{name: value})
-        config = dataclasses.replace(config, **{part: section})
-    return config
+        sections.setdefault(part, {})[name] = value
+    # a section at once: its rules hold between fields
+    changed = {
+        part: dataclasses.replace(getattr(config, part), **fields)
+        for part, fields in sections.items()
+    }
+    return dataclasses.replace(config, **changed)

@@ -1,7 +1,7 @@
 """Presets: whole configurations by name; a preset is a value."""
 
 from pipelines.records import unknown
-from spatialnet_keras.config import Config, ConfigError, ModelConfig, TrainConfig
+from spatialnet_keras.config import Config, ConfigError, DecodeConfig, ModelConfig, TrainConfig
 
 PRESETS = {
     # Exactly the paper's numbers; the rest are the defaults above.
@@ -70,15 +70,17 @@ PRESETS = {
             mlp_ratio=2,
             dropout=0.0,
             question_words=18,
+            caption_layers=1,
         ),
         train=TrainConfig(
             batch_size=16,
-            epochs=10,
+            epochs=7,
             learning_rate=1.5e-3,
             weight_decay=0.01,
             l2=0.0,
             questions_per_image=8,
         ),
+        decode=DecodeConfig(beams=3, consensus=True, neighbours=40),
     ),
 }
 

@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[1]
 QUICK = (
     "--epochs 4 --model.image_size 32 --model.patch_size 16 --model.width 16 --model.layers 1 "
     "--model.question_layers 1 --model.caption_layers 1 --model.heads 2 "
-    "--model.dropout 0.2 --train.ema 0.9 --train.batch_size 8 --train.questions_per_image 4"
+    "--model.dropout 0.2 --train.ema 0.9 --train.batch_size 8 --train.questions_per_image 4 "
+    "--decode.beams 1 --decode.consensus false --decode.neighbours 0"
 ).split()
 
 

@@ -32,6 +32,12 @@ def test_dotted_overrides_change_one_field():
     assert config.model.layers == PRESETS["tiny"].model.layers
 
 
+def test_overrides_that_need_each_other_come_in_any_order():
+    plain = {"decode.consensus": False, "decode.neighbours": 0}
+    for values in (plain, dict(reversed(plain.items()))):
+        assert override(PRESETS["tiny"], values).decode.neighbours == 0
+
+
 @pytest.mark.parametrize(
     ("section", "values", "words"),
     [
