@@ -116,14 +116,14 @@ def memory_of(run: Run, model: keras.Model) -> Memory | None:
 
 
 def _remember(run: Run, model: keras.Model, task: Task) -> Memory:
-    # the vectors alone: nothing is written for it
+    # the vectors alone: nothing is asked or written for them
     seen = keras.Model(
         {"image": model.input["image"]}, {"image_vector": model.output["image_vector"]}
     )
     vectors, counts, texts = [], [0], []
     for part in data.read(run.config, "train"):
-        examples = part.encode(run.tasks, run.vocabulary, run.config)
-        vectors.append(predict(seen, examples, (), run.config)["image_vector"])
+        images = Examples(part.records.name, part.images, {}, {})
+        vectors.append(predict(seen, images, (), run.config)["image_vector"])
         counts += [len(row.captions) for row in part.records]
         texts += task.labels(part.records)
     words = np.array(task.vocabulary.words)
