@@ -36,13 +36,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from spatialnet_keras.evaluation.scoreboard import from_json, show
         from spatialnet_keras.run import Run
         from spatialnet_keras.training import train
+        from spatialnet_keras.training.pretraining import pretrain
 
-    init = Run.open(flags.init) if flags.init else None
+    init = Run.open(flags.init, answers=False) if flags.init else None
+    if config.train.teacher:
+        Run.open(config.train.teacher)  # what is wrong with it is said before data are read
     if ("synthetic", str(CITY)) in config.data:
         from pipelines.synthetic import write_city
 
         write_city(CITY, CITY_TILES)
-    run = train(config, run_directory(flags, config), init, flags.skip_bad_images)
+    path = run_directory(flags, config)
+    if flags.pretrain:
+        run = pretrain(config, path, init, flags.skip_bad_images)
+        print(
+            f"The encoder is in {run.path}. To start from it:\n  python train.py --init {run.path}"
+        )
+        return
+    run = train(config, path, init, flags.skip_bad_images)
     found = from_json(run.metrics["scores"])
     show([score for score in found if score.split == "test"])
     print(
@@ -68,6 +78,12 @@ def parser() -> commands.Parser:
     parser.add_argument("--epochs", type=int, help="short for --train.epochs")
     parser.add_argument("--seed", type=int, help="short for --train.seed")
     parser.add_argument("--init", metavar="RUN", help="start from the weights of another run")
+    parser.add_argument("--teacher", metavar="RUN", help="short for --train.teacher")
+    parser.add_argument(
+        "--pretrain",
+        action="store_true",
+        help="train the image encoder alone, without labels, for --init to start from",
+    )
     parser.add_argument("--skip-bad-images", action="store_true", help="go on without them")
     sections = {"model": ModelConfig, "train": TrainConfig, "decode": DecodeConfig}
     for name, section in sections.items():
@@ -81,7 +97,7 @@ def configuration(flags: Namespace) -> Config:
     Raises:
         ConfigError: For values that cannot work.
     """
-    short = {f"train.{name}": getattr(flags, name) for name in ("epochs", "seed")}
+    short = {f"train.{name}": getattr(flags, name) for name in ("epochs", "seed", "teacher")}
     changes = given(flags) | {name: value for name, value in short.items() if value is not None}
     config = override(preset(flags.preset), changes)
     folders = [f"synthetic={CITY}" if each == "synthetic" else each for each in flags.data]
@@ -91,10 +107,11 @@ def configuration(flags: Namespace) -> Config:
 
 
 def run_directory(flags: Namespace, config: Config) -> Path:
-    """--run, or runs/PRESET-DATA, with a number if a finished run is there."""
+    """--run, or runs/PRESET-DATA(-pretrained), with a number if a finished run is there."""
     if flags.run:
         return Path(flags.run)
-    stem = "-".join([config.preset, *(name for name, _ in config.data)])
+    kind = ["pretrained"] if flags.pretrain else []
+    stem = "-".join([config.preset, *(name for name, _ in config.data), *kind])
     number = 1
     while True:
         path = Path("runs") / (stem if number == 1 else f"{stem}-{number}")

@@ -35,7 +35,7 @@ def augment(
     how: Augmentation,
     size: int,
     rng: np.random.Generator,
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
     """Augments a batch and brings it to the model's size.
 
     Args:
@@ -48,16 +48,20 @@ def augment(
         rng: Where the randomness comes from.
 
     Returns:
-        [B, size, size, C] in the dtype of `images`.
+        [B, size, size, C] in the dtype of `images`; and the share of its area that is left of each
+        tile, float32 [B].
     """
+    kept = np.ones(len(images), np.float32)
     if how.crop < 1 or images.shape[1] != size:
         boxes = [_crop(images.shape[1], how.crop if alone else 1.0, rng) for alone in silent]
+        kept = np.float32([(right - left) * (low - top) for left, top, right, low in boxes])
+        kept /= images.shape[1] ** 2
         images = np.stack(
             [resize(image, size, box) for image, box in zip(images, boxes, strict=True)]
         )
     if symmetries.any():
         images = apply_symmetries(images, symmetries)
-    return _recolour(images, how, rng) if how.jitter or how.gain else images
+    return _recolour(images, how, rng) if how.jitter or how.gain else images, kept
 
 
 def mix(images: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -61,6 +61,9 @@ class Examples:
         weights: Per image task, float32 [n].
         slots: Per kind of sentence ("question"), what hangs on the images.
         turned: Whether `images` holds every symmetry.
+        views: Per further target, an array [n, 8, ...], or [n, 1, ...], of each tile in each of its
+            symmetries. It weighs as much as a crop keeps of the tile: who sees a third of it cannot
+            know all that is said of the whole.
     """
 
     name: str
@@ -69,6 +72,7 @@ class Examples:
     weights: Arrays
     slots: dict[str, Slots] = field(default_factory=dict)
     turned: bool = False
+    views: Arrays = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -245,10 +249,14 @@ def _gather(part: Examples, drawn: Draw, how: Augmentation, size: int, rng) -> B
         silent &= (places < 0).all(axis=1)
     if part.turned:
         images = part.images[drawn.images, drawn.symmetries]
+        kept = np.ones(len(images), np.float32)
     else:
-        images = augment(part.images[drawn.images], drawn.symmetries, silent, how, size, rng)
+        tiles = part.images[drawn.images]
+        images, kept = augment(tiles, drawn.symmetries, silent, how, size, rng)
     y = {name: target[drawn.images] for name, target in part.targets.items()}
+    y |= {name: view[drawn.images, drawn.symmetries] for name, view in part.views.items()}
     weight = {name: known[drawn.images] for name, known in part.weights.items()}
+    weight |= dict.fromkeys(part.views, kept)
     if how.mix and silent.all() and rng.random() < how.mix:
         images, others, own = mix(images, rng)
         y = {name: _mean(target, target[others], own) for name, target in y.items()}

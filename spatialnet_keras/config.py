@@ -166,6 +166,19 @@ class TrainConfig:
     mix: float = setting(
         0.0, "share of batches whose tiles are mixed by mixup or cutmix, where nothing is asked"
     )
+    teacher: str = setting("", "a trained run that is imitated in land use and image vector")
+    teacher_share: float = setting(
+        0.5, "of the land use loss that follows the teacher's probabilities, not the labels"
+    )
+    teacher_temperature: float = setting(
+        2.0, "by which both logits are divided first (Hinton et al. 2015)"
+    )
+    teacher_features: float = setting(
+        1.0, "weight of the cosine distance to the teacher's image vector; 0: not imitated"
+    )
+    masked: float = setting(
+        0.75, "share of patches that --pretrain hides (He et al. 2021); of encoder vit"
+    )
     symmetries: bool = setting(True, "flip and turn tiles where no sentence names a side")
     crop: float = setting(
         1.0, "smallest share of a tile that a random crop keeps; 1: none (where nothing is asked)"
@@ -198,9 +211,18 @@ class TrainConfig:
         ):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1. Received: {getattr(self, name)}.")
-        if not self.learning_rate > 0:
-            raise ConfigError(f"learning_rate must be positive. Received: {self.learning_rate}.")
-        for name in ("weight_decay", "l2", "clip_norm", "seed", "histograms", "profile"):
+        for name in ("learning_rate", "teacher_temperature"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} must be positive. Received: {getattr(self, name)}.")
+        for name in (
+            "weight_decay",
+            "l2",
+            "clip_norm",
+            "seed",
+            "histograms",
+            "profile",
+            "teacher_features",
+        ):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"{name} must not be negative. Received: {getattr(self, name)}.")
         if not 0 < self.crop <= 1:
@@ -216,8 +238,11 @@ class TrainConfig:
                 "encoder cached sees each tile only turned and flipped: crop must be 1, jitter and "
                 f"gain 0. Received: crop={self.crop}, jitter={self.jitter}, gain={self.gain}."
             )
-        if not 0 <= self.mix <= 1:
-            raise ConfigError(f"mix must be in [0, 1]. Received: {self.mix}.")
+        for name in ("mix", "teacher_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} must be in [0, 1]. Received: {getattr(self, name)}.")
+        if not 0 < self.masked < 1:
+            raise ConfigError(f"masked must be in (0, 1). Received: {self.masked}.")
         for name in ("warmup", "ema", "label_smoothing", "jitter", "gain"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be in [0, 1). Received: {getattr(self, name)}.")

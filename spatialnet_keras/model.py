@@ -51,6 +51,41 @@ def model_on_features(model: keras.Model, config: Config, tasks: Sequence[Task])
     return keras.Model(inputs, outputs, name="spatialnet_vit_on_features")
 
 
+def taught_model(
+    model: keras.Model, config: Config, tasks: Sequence[Task], vector: int
+) -> keras.Model:
+    """The same layers with outputs for what is imitated of a teacher; in training alone.
+
+    Args:
+        model: Of `build_model` or `model_on_features`; the weights stay shared.
+        config: Of the run.
+        tasks: Fitted tasks.
+        vector: Width of the teacher's image vector.
+
+    Returns:
+        As `model`, with `teacher_land_use`, the logits [B, K] over the temperature, if
+        `train.teacher_share`; and `teacher_vector` float32 [B, vector], a projection of the image
+        vector, if `train.teacher_features`.
+    """
+    encoder, settings = model.get_layer("image_encoder"), config.train
+    heads = {task.name: (model.get_layer(task.name), task.reads) for task in tasks}
+    (dtype,) = (each.dtype for each in model.inputs if each.name == "image")
+    inputs, features, outputs = connect(config, encoder, _asking(model, tasks), heads, dtype)
+    if settings.teacher_share:
+        cooler = keras.layers.Rescaling(
+            1 / settings.teacher_temperature, dtype="float32", name="teacher_land_use"
+        )
+        outputs["teacher_land_use"] = cooler(outputs["land_use"])
+    if settings.teacher_features:
+        # a seed of its own: the network's must not depend on whether there is a teacher
+        start = keras.initializers.GlorotUniform(settings.seed)
+        projection = keras.layers.Dense(
+            vector, kernel_initializer=start, dtype="float32", name="teacher_vector"
+        )
+        outputs["teacher_vector"] = projection(features["image_vector"])
+    return keras.Model(inputs, outputs, name="spatialnet_vit_taught")
+
+
 def answering_model(model: keras.Model, config: Config, tasks: Sequence[Task]) -> keras.Model:
     """The same layers, connected to answer: captions are written, not read.
 

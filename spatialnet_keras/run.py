@@ -37,11 +37,15 @@ class Run:
     vocabulary: Vocabulary
 
     @classmethod
-    def open(cls, path: str | Path) -> "Run":
+    def open(cls, path: str | Path, answers: bool = True) -> "Run":
         """Reads a run directory.
 
+        Args:
+            path: The directory.
+            answers: Whether it must have a task, which a pretrained encoder has not.
+
         Raises:
-            DataError: If there is no run, or one of its files is broken.
+            DataError: If there is no run, one of its files is broken, or it answers nothing.
         """
         path = Path(path)
         if not (path / "config.json").is_file():
@@ -53,6 +57,10 @@ class Run:
             vocabulary = Vocabulary.read(path / "vocabulary.txt")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"The run in {path} cannot be read: {error}. Train it anew.") from None
+        if answers and not tasks:
+            raise DataError(
+                f"{path} is a pretrained encoder and answers nothing. Train from it: --init {path}"
+            )
         return cls(path, config, tasks, vocabulary)
 
     def start(self) -> None:
@@ -71,7 +79,7 @@ class Run:
             # last: a directory with a config.json is whole
             write_text(self.path / "config.json", self.config.to_json())
             return
-        there = Run.open(self.path)
+        there = Run.open(self.path, answers=False)
         for name in ("config", "tasks", "vocabulary"):
             if getattr(there, name) != getattr(self, name):
                 raise ConfigError(
@@ -118,7 +126,8 @@ class Run:
     def command(self) -> str:
         """The command that goes on with this run."""
         data = " ".join(f"--data {name}={root}" for name, root in self.config.data)
-        return f"python train.py --preset {self.config.preset} {data} --run {self.path}"
+        kind = "" if self.tasks else " --pretrain"
+        return f"python train.py{kind} --preset {self.config.preset} {data} --run {self.path}"
 
     @property
     def metrics(self) -> dict[str, Any]:

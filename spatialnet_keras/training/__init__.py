@@ -17,7 +17,7 @@ from spatialnet_keras.encode import questions
 from spatialnet_keras.encoders import split_at_features
 from spatialnet_keras.evaluation.board import folder, write_settings
 from spatialnet_keras.evaluation.scoring import evaluations, record
-from spatialnet_keras.model import build_model, model_on_features
+from spatialnet_keras.model import build_model, model_on_features, taught_model
 from spatialnet_keras.reporting.writing import write_report
 from spatialnet_keras.run import Run
 from spatialnet_keras.tasks import TASKS, Task, task
@@ -28,6 +28,7 @@ from spatialnet_keras.training.features import stored_features
 from spatialnet_keras.training.initialise import initialise
 from spatialnet_keras.training.optimizers import optimizer
 from spatialnet_keras.training.regimes import apply_regime
+from spatialnet_keras.training.teacher import LAND_USE, Teacher, losses, teacher_of
 
 
 def train(
@@ -58,14 +59,17 @@ def train(
             f"profile needs the TensorFlow backend. Received: profile={config.train.profile} on "
             f"{keras.config.backend()}."
         )
-    keras.utils.set_random_seed(config.train.seed)
     keras.config.set_dtype_policy(config.train.dtype)
     training = data.read(config, "train", skip_bad, to_crop=config.train.crop < 1)
     validation = data.read(config, "val", skip_bad)
     run = prepare(config, path, training)
+    finished = "scores" in run.metrics
+    teacher = None if finished else teacher_of(run)
     run.start()
-    if "scores" not in run.metrics:
-        _fit(run, training, validation, init, verbose)
+    if not finished:
+        # not before the teacher is loaded, which draws from the global generator
+        keras.utils.set_random_seed(config.train.seed)
+        _fit(run, training, validation, init, teacher, skip_bad, verbose)
         _evaluate(run, training, skip_bad)
     return run
 
@@ -78,16 +82,25 @@ def prepare(config: Config, path: Path, training: Sequence[data.Part]) -> Run:
     tasks = chosen_tasks(config, records)
     weights = dict(config.tasks)
     config = dataclasses.replace(
-        config,
+        resolved(config),
         pixels=data.pixels(training),
         tasks=tuple((each.name, weights.get(each.name, 1.0)) for each in tasks),
-        data=tuple((name, str(Path(root).resolve())) for name, root in config.data),
     )
     known = ["score", *(f"{each.name}_{score}" for each in tasks for score in each.scores)]
     if config.train.monitor not in known:
         raise ConfigError(unknown("score", config.train.monitor, known))
     vocabulary = Vocabulary.fit(text for each in records for text in questions(each))
     return Run(path, config, tasks, vocabulary)
+
+
+def resolved(config: Config) -> Config:
+    """With absolute folders: a run may be opened from anywhere."""
+    teacher = config.train.teacher and str(Path(config.train.teacher).resolve())
+    return dataclasses.replace(
+        config,
+        data=tuple((name, str(Path(root).resolve())) for name, root in config.data),
+        train=dataclasses.replace(config.train, teacher=teacher),
+    )
 
 
 def _as_long_as_needed(config: ModelConfig, records: Sequence[data.Records]) -> ModelConfig:
@@ -146,8 +159,10 @@ def compile_model(
 ) -> None:
     """Compiles with L = sum_t lambda_t L_t + lambda_reg |W|^2 (paper, III.C).
 
+    With a teacher, its share of lambda_t L_t goes to the imitation of its land use.
+
     Args:
-        model: Of `build_model`.
+        model: Of `build_model`, `model_on_features` or `taught_model`.
         config: Of the run; `config.tasks` holds every lambda_t.
         tasks: Fitted tasks.
         steps: Of the whole training, for the schedule.
@@ -158,10 +173,18 @@ def compile_model(
             if variable.name == "kernel":
                 variable.regularizer = keras.regularizers.L2(config.train.l2)
     weights = dict(config.tasks)
+    loss = {
+        each.name: (each.loss(config.train.label_smoothing), weights[each.name]) for each in tasks
+    }
+    imitated = {name: pair for name, pair in losses(config).items() if name in model.output}
+    if LAND_USE in imitated:
+        true, weight = loss["land_use"]
+        loss["land_use"] = true, weight * (1 - config.train.teacher_share)
+    loss |= imitated
     model.compile(
         optimizer=optimizer(config.train, steps, encoder),
-        loss={each.name: each.loss(config.train.label_smoothing) for each in tasks},
-        loss_weights={each.name: weights[each.name] for each in tasks},
+        loss={name: each for name, (each, _) in loss.items()},
+        loss_weights={name: weight for name, (_, weight) in loss.items()},
         # not `metrics`: these would count rows without a label
         weighted_metrics={each.name: each.metrics() for each in tasks},
     )
@@ -169,7 +192,15 @@ def compile_model(
     model.optimizer.build(model.trainable_variables)
 
 
-def _fit(run: Run, training, validation, init: Run | None, verbose: int | None) -> None:
+def _fit(
+    run: Run,
+    training: Sequence[data.Part],
+    validation: Sequence[data.Part],
+    init: Run | None,
+    teacher: Teacher | None,
+    skip_bad: bool,
+    verbose: int | None,
+) -> None:
     config, settings = run.config, run.config.train
     examples = [part.encode(run.tasks, run.vocabulary, config) for part in training]
     held_out = [part.encode(run.tasks, run.vocabulary, config) for part in validation]
@@ -183,6 +214,9 @@ def _fit(run: Run, training, validation, init: Run | None, verbose: int | None) 
         model = model_on_features(network, config, run.tasks)
         examples = _on_features(below, examples, 8 if settings.symmetries else 1)
         held_out = _on_features(below, held_out, 1)
+    if teacher:
+        model = taught_model(model, config, run.tasks, teacher.vector)
+        examples = teacher.teach(run, examples, skip_bad)
     compile_model(model, config, run.tasks, settings.epochs * steps, below)
     if "facts" not in run.metrics:
         run.record(facts=facts.of_training(network))

@@ -18,7 +18,7 @@ from spatialnet_keras.inference import Outputs, predict
 from spatialnet_keras.model import answering_model
 from spatialnet_keras.plots import answer_sheet
 from spatialnet_keras.run import Run
-from spatialnet_keras.training.checkpoints import save_state
+from spatialnet_keras.training.checkpoints import keep, save_state
 
 
 class Epoch(keras.callbacks.Callback):
@@ -68,11 +68,7 @@ class Epoch(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """In this order: a kill between two of these leaves nothing that misleads a resume."""
         seconds = time.perf_counter() - self.started
-        if not np.isfinite(logs["loss"]):
-            raise ConfigError(
-                f"The loss is {logs['loss']} after epoch {epoch + 1}: training fell apart. "
-                f"Choose a lower --train.learning_rate or --train.dtype float32."
-            )
+        check_finite(epoch, logs)
         with averaged_weights(self.model):
             self.outputs = [
                 predict(self.answering, examples, self.run.tasks, self.config)
@@ -81,9 +77,7 @@ class Epoch(keras.callbacks.Callback):
             logs.update(validation_logs(self.run, self.validation, self.outputs))
             monitored = f"val_{self.run.config.train.monitor}"
             if self._is_best(logs[monitored], monitored):
-                temporary = self.run.path / ".best.keras"
-                keras.Model(self.network.inputs, self.network.output).save(temporary)
-                temporary.replace(self.run.best)
+                keep(self.run, self.network)
         entry = {
             "epoch": epoch + 1,
             "seconds": round(seconds, 3),
@@ -150,6 +144,19 @@ class ShortBar(keras.callbacks.ProgbarLogger):
         shown |= {task: logs[f"val_{task}_{name}"] for task, name in self.scores.items()
                   if f"val_{task}_{name}" in logs}  # fmt: skip
         super().on_epoch_end(epoch, shown)
+
+
+def check_finite(epoch: int, logs: dict) -> None:
+    """Ends a training that makes no sense any more.
+
+    Raises:
+        ConfigError: If the loss is no number.
+    """
+    if not np.isfinite(logs["loss"]):
+        raise ConfigError(
+            f"The loss is {logs['loss']} after epoch {epoch + 1}: training fell apart. "
+            f"Choose a lower --train.learning_rate or --train.dtype float32."
+        )
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Checkpoints: all that the next epoch needs, in one file that is whole or not there.
+"""Checkpoints: the best network, and all that the next epoch needs, whole or not there.
 
 `.keras` files leave out the state of the seed generators (Dropout), so a run resumed from one
 differs; here every variable of the model and of the optimizer is kept.
@@ -15,6 +15,7 @@ import numpy as np
 from keras import ops
 
 from pipelines.records import DataError
+from spatialnet_keras.run import Run
 
 
 def save_state(path: Path, model: keras.Model, history: list[dict[str, Any]]) -> None:
@@ -48,6 +49,13 @@ def load_state(path: Path, model: keras.Model) -> list[dict[str, Any]]:
     for variable, value in zip(variables, found, strict=True):
         variable.assign(value)
     return history
+
+
+def keep(run: Run, network: keras.Model) -> None:
+    """Writes best.keras whole or not at all, without optimizer."""
+    temporary = run.path / ".best.keras"
+    keras.Model(network.inputs, network.output).save(temporary)
+    temporary.replace(run.best)
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:

@@ -15,7 +15,7 @@ def run(images, seed=0, silent=True, size=None, **how):
     count = len(images)
     still, alone = np.zeros(count, int), np.full(count, silent)
     rng = np.random.default_rng(seed)
-    return augment(images, still, alone, Augmentation(**how), size or images.shape[1], rng)
+    return augment(images, still, alone, Augmentation(**how), size or images.shape[1], rng)[0]
 
 
 def test_nothing_asked_nothing_changed():

@@ -1,0 +1,162 @@
+"""Pretraining: `train.py --pretrain` -> an image encoder for `--init` to start from."""
+
+import dataclasses
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from pipelines.augment import Augmentation
+from pipelines.batches import Examples, steps_per_epoch, training_batches
+from spatialnet_keras import data, facts
+from spatialnet_keras.config import Config, ConfigError
+from spatialnet_keras.evaluation.board import folder
+from spatialnet_keras.run import Run
+from spatialnet_keras.text import Vocabulary
+from spatialnet_keras.training import resolved
+from spatialnet_keras.training.autoencoder import (
+    ERROR,
+    encoder_without_dropout,
+    masked_autoencoder,
+)
+from spatialnet_keras.training.callbacks import averaged_weights, check_finite
+from spatialnet_keras.training.checkpoints import keep, load_state, save_state
+from spatialnet_keras.training.initialise import initialise
+from spatialnet_keras.training.optimizers import optimizer
+
+
+def pretrain(
+    config: Config,
+    path: Path,
+    init: Run | None = None,
+    skip_bad: bool = False,
+    verbose: int | None = None,
+) -> Run:
+    """Pretrains an image encoder, or goes on with the one that is there.
+
+    Args:
+        config: What to train on what.
+        path: The run directory.
+        init: A run whose encoder to start from, where it fits.
+        skip_bad: Whether to go on without images that cannot be read.
+        verbose: Of `model.fit`; by default 1 in a terminal (a bar), else 2 (a line an epoch).
+
+    Returns:
+        A run without tasks, whose best.keras is the image encoder of the last epoch.
+
+    Raises:
+        DataError: For images that cannot be read.
+        ConfigError: For a configuration that cannot work, or a directory of another run.
+    """
+    _check(config)
+    keras.config.set_dtype_policy(config.train.dtype)
+    parts = data.read(config, "train", skip_bad, to_crop=config.train.crop < 1)
+    config = dataclasses.replace(resolved(config), pixels=data.pixels(parts))
+    run = Run(path, config, (), Vocabulary.fit(()))
+    run.start()
+    if "scores" in run.metrics:
+        return run
+    keras.utils.set_random_seed(config.train.seed)
+    encoder = encoder_without_dropout(config)
+    if init:
+        initialise(encoder, run, init)
+    _fit(run, masked_autoencoder(encoder, config), encoder, parts, verbose)
+    return run
+
+
+def _check(config: Config) -> None:
+    if config.model.encoder != "vit":
+        raise ConfigError(f"--pretrain needs encoder vit. Received: {config.model.encoder!r}.")
+    if config.train.encoder != "full":
+        raise ConfigError(
+            f"--pretrain trains all of the encoder: train.encoder must be full. "
+            f"Received: {config.train.encoder!r}."
+        )
+    if config.tasks or config.train.teacher:
+        raise ConfigError("--pretrain learns from tiles alone. Leave out --tasks and --teacher.")
+    if config.model.tokens < 2:
+        raise ConfigError("--pretrain needs at least two patches. Choose a smaller patch_size.")
+
+
+def _fit(
+    run: Run,
+    model: keras.Model,
+    encoder: keras.Model,
+    parts: Sequence[data.Part],
+    verbose: int | None,
+) -> None:
+    settings = run.config.train
+    examples = [
+        Examples(
+            part.records.name,
+            part.images,
+            {ERROR: np.zeros(len(part.images), "float32")},
+            {ERROR: np.ones(len(part.images), "float32")},
+        )
+        for part in parts
+    ]
+    steps = steps_per_epoch(examples, settings.batch_size)
+    # the output is an error already
+    model.compile(
+        optimizer=optimizer(settings, settings.epochs * steps),
+        loss={ERROR: keras.losses.MeanAbsoluteError()},
+    )
+    if "facts" not in run.metrics:
+        run.record(facts=facts.of_training(encoder))
+    history = load_state(run.checkpoint, model) if run.checkpoint.exists() else []
+    if history:
+        print(f"Going on with {run.path} after epoch {len(history)} of {settings.epochs}.")
+    if len(history) < settings.epochs:
+        model.fit(
+            training_batches(
+                examples,
+                settings.batch_size,
+                {},
+                settings.seed,
+                settings.epochs,
+                len(history),
+                Augmentation(settings.symmetries, settings.crop, settings.jitter, settings.gain),
+                run.config.model.image_size,
+            ),
+            epochs=settings.epochs,
+            initial_epoch=len(history),
+            steps_per_epoch=steps,
+            shuffle=False,
+            verbose=verbose if verbose is not None else 1 if sys.stdout.isatty() else 2,
+            callbacks=[
+                KeepEncoder(run, encoder, history),
+                keras.callbacks.TensorBoard(folder(run), write_graph=False),
+            ],
+        )
+    run.record(scores=[])  # finished
+
+
+class KeepEncoder(keras.callbacks.Callback):
+    """Keeps the encoder of each epoch, and all that the next epoch needs.
+
+    Args:
+        run: The run.
+        encoder: What is kept.
+        history: Entries of the finished epochs; the new ones are appended.
+    """
+
+    def __init__(self, run: Run, encoder: keras.Model, history: list[dict]):
+        super().__init__()
+        self.run, self.encoder, self.history = run, encoder, history
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Starts the clock."""
+        self.started = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """The state last: a kill before it repeats the epoch."""
+        check_finite(epoch, logs)
+        with averaged_weights(self.model):
+            keep(self.run, self.encoder)
+        seconds = round(time.perf_counter() - self.started, 3)
+        self.history.append({"epoch": epoch + 1, "seconds": seconds, "loss": float(logs["loss"])})
+        self.run.record(history=self.history)
+        save_state(self.run.checkpoint, self.model, self.history)

@@ -1,0 +1,247 @@
+"""A run taught by another one: what it learns of it, what it does not keep, what is refused."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import train
+from pipelines.augment import Augmentation
+from pipelines.batches import Examples, training_batches
+from pipelines.images import apply_symmetries
+from pipelines.records import DataError
+from spatialnet_keras import data, training
+from spatialnet_keras.config import ConfigError, TrainConfig, override
+from spatialnet_keras.run import Run
+from spatialnet_keras.training.callbacks import Epoch
+from spatialnet_keras.training.teacher import CosineDistance, softened, teacher_of
+from tests.test_training import config
+
+LAND_USE = (("land_use", 1.0),)
+
+
+def student(city, teacher="", **values):
+    made = config(city, train__teacher=str(teacher), **values)
+    return dataclasses.replace(made, tasks=LAND_USE)
+
+
+def weights(run: Run) -> list[np.ndarray]:
+    return [np.array(ops.convert_to_numpy(each)) for each in run.model().weights]
+
+
+def same(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.fixture(scope="module")
+def teacher(city, tmp_path_factory) -> Run:
+    """Larger tiles than the student sees, and another width."""
+    settings = {"model__image_size": 64, "model__width": 24, "train__epochs": 4}
+    path = tmp_path_factory.mktemp("teacher") / "run"
+    return training.train(student(city, **settings), path, verbose=0)
+
+
+@pytest.fixture(scope="module")
+def untaught(city, tmp_path_factory) -> Run:
+    path = tmp_path_factory.mktemp("untaught") / "run"
+    return training.train(student(city), path, verbose=0)
+
+
+def test_the_mean_over_symmetries_of_softened_probabilities_by_hand():
+    logits = np.log([[[1.0, 9.0], [9.0, 1.0]], [[4.0, 1.0], [4.0, 1.0]]])
+    assert np.allclose(softened(logits, 1), [[0.5, 0.5], [0.8, 0.2]])
+    assert np.allclose(softened(logits, 2), [[0.5, 0.5], [2 / 3, 1 / 3]])
+
+
+def test_the_cosine_distance_by_hand():
+    truth, said = np.float32([[1, 0], [1, 0], [1, 0]]), np.float32([[2, 0], [0, 3], [-1, 0]])
+    weight = np.float32([1, 1, 0])
+    assert float(CosineDistance()(truth, said, weight)) == pytest.approx(0.5, abs=1e-5)
+
+
+def test_a_teacher_is_asked_about_every_tile_in_every_symmetry_at_its_own_size(
+    city, teacher, tmp_path
+):
+    parts = data.read(student(city), "train")
+    run = training.prepare(student(city, teacher.path), tmp_path, parts)
+    made = teacher_of(run)
+    examples = [part.encode(run.tasks, run.vocabulary, run.config) for part in parts]
+    (taught,) = made.teach(run, examples)
+    large = data.read(teacher.config, "train")[0].images[:3]
+    answers = teacher.answering_model()
+    logits, vectors = [], []
+    for code in range(8):
+        found = answers.predict({"image": apply_symmetries(large, np.full(3, code))}, verbose=0)
+        logits.append(found["land_use"])
+        vectors.append(found["image_vector"])
+    expected = softened(np.stack(logits, axis=1), run.config.train.teacher_temperature)
+    assert np.allclose(taught.targets["teacher_land_use"][:3], expected, atol=0.01)
+    views = taught.views["teacher_vector"]
+    assert views.shape == (len(taught), 8, 24)
+    assert np.allclose(views.mean(axis=(0, 1), dtype="float64"), 0, atol=0.01)
+    shift = np.stack(vectors, axis=1) - views[:3]
+    assert np.allclose(shift, shift[0, 0], atol=0.01)
+    assert taught.targets["land_use"] is examples[0].targets["land_use"]
+
+
+def test_a_view_follows_the_turn_of_its_tile_and_weighs_what_a_crop_keeps():
+    rows, codes = np.arange(6), np.arange(8)
+    tile = np.arange(16 * 16, dtype="uint8").reshape(16, 16, 1)
+    part = Examples(
+        "tiles", np.stack([tile] * 6), {}, {},
+        views={"view": np.float32(10 * rows[:, None] + codes)[..., None]},
+    )  # fmt: skip
+    expected = {apply_symmetries(tile[None], np.array([code])).tobytes(): code for code in codes}
+
+    def batch(**how):
+        batches = training_batches([part], 6, {}, 0, 1, augmentation=Augmentation(**how))
+        return next(batches.as_numpy_iterator())
+
+    x, y, weight = batch(symmetries=True)
+    assert (weight["view"] == 1).all()
+    assert [expected[each.tobytes()] for each in x["image"]] == (y["view"][:, 0] % 10).tolist()
+    _, _, weight = batch(crop=0.3)
+    assert ((weight["view"] > 0.25) & (weight["view"] < 1)).all()
+    assert np.ptp(weight["view"]) > 0.1
+
+
+def test_a_teacher_that_is_not_listened_to_changes_nothing(city, teacher, untaught, tmp_path):
+    deaf = student(city, teacher.path, train__teacher_share=0.0, train__teacher_features=0.0)
+    assert same(weights(training.train(deaf, tmp_path / "run", verbose=0)), weights(untaught))
+
+
+@pytest.mark.parametrize("part", ["share", "features"])
+def test_each_part_of_a_teaching_changes_the_weights(city, teacher, untaught, tmp_path, part):
+    values = {"train__teacher_share": 0.0, "train__teacher_features": 0.0}
+    values[f"train__teacher_{part}"] = 0.5
+    made = training.train(student(city, teacher.path, **values), tmp_path / "run", verbose=0)
+    assert not same(weights(made), weights(untaught))
+    assert [each.path for each in made.model().weights] == [
+        each.path for each in untaught.model().weights
+    ]
+
+
+def test_a_student_comes_to_agree_with_its_teacher(city, teacher, tmp_path):
+    """The teacher says for each class another one, so no label helps to agree with it."""
+    strange = dataclasses.replace(teacher, path=tmp_path / "strange")
+    strange.start()
+    network = teacher.model()
+    for variable in network.get_layer("land_use").variables:
+        variable.assign(8 * np.roll(ops.convert_to_numpy(variable), 1, axis=-1))
+    network.save(strange.best)
+    asked = student(city, strange.path, train__teacher_share=1.0)
+    parts = data.read(asked, "train")
+    run = training.prepare(asked, tmp_path / "student", parts)
+    made = teacher_of(run)
+    (examples,) = made.teach(run, [parts[0].encode(run.tasks, run.vocabulary, run.config)])
+    said = examples.targets["teacher_land_use"].argmax(axis=-1)
+    tiles, labels = {"image": parts[0].images}, examples.targets["land_use"].argmax(axis=-1)
+
+    keras.utils.set_random_seed(0)
+    model = training.build_model(run.config, run.tasks, 0)
+    taught = training.taught_model(model, run.config, run.tasks, made.vector)
+    training.compile_model(taught, run.config, run.tasks, 100)
+    batches = training_batches([examples], 16, {}, 0, 40, augmentation=Augmentation(True))
+    agreement = [(labels == said).mean()]  # all that labels could teach
+    for _ in range(2):
+        found = model.predict(tiles, verbose=0)["land_use"].argmax(axis=-1)
+        agreement.append((found == said).mean())
+        taught.fit(batches.take(100), verbose=0)
+    assert agreement[2] > max(agreement[:2]) + 0.2
+
+
+def test_a_stopped_teaching_goes_on_and_keeps_nothing_of_the_teacher(
+    city, teacher, tmp_path, monkeypatch
+):
+    class Stopped(Exception):
+        pass
+
+    def stop(self, epoch, logs=None):
+        after(self, epoch, logs)
+        if epoch == 0:
+            raise Stopped
+
+    after = Epoch.on_epoch_end
+    asked = student(city, teacher.path, train__epochs=2, train__mix=0.5, train__crop=0.5)
+    whole = training.train(asked, tmp_path / "whole", verbose=0)
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr(Epoch, "on_epoch_end", stop)
+        training.train(asked, tmp_path / "stopped", verbose=0)
+    assert same(weights(training.train(asked, tmp_path / "stopped", verbose=0)), weights(whole))
+    assert "teacher_vector_loss" in whole.metrics["history"][0]
+    assert whole.model().output.keys() == {"land_use"}
+    assert not [each for each in whole.model().weights if "teacher" in each.path]
+    assert Run.open(whole.path).config.train.teacher == str(teacher.path)
+    alone = override(asked, {"train.teacher": ""})
+    with pytest.raises(ConfigError, match=r"another train\.teacher "):
+        training.train(alone, whole.path, verbose=0)
+
+
+def test_an_encoder_of_cached_features_is_taught(city, teacher, tmp_path):
+    asked = student(city, teacher.path, train__encoder="cached", train__mix=0.5)
+    made = training.train(asked, tmp_path / "run", verbose=0)
+    assert made.model().output.keys() == {"land_use"}
+
+
+def test_a_teacher_of_other_classes_is_refused_before_anything_is_written(city, teacher, tmp_path):
+    (task,) = teacher.tasks
+    other = dataclasses.replace(task, classes=("elsewhere", *task.classes[1:]))
+    dataclasses.replace(teacher, path=tmp_path / "teacher", tasks=(other,)).start()
+    asked = student(city, tmp_path / "teacher")
+    with pytest.raises(ConfigError, match="differ in land uses: ") as caught:
+        training.train(asked, tmp_path / "run", verbose=0)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_teacher_without_land_use_or_without_an_epoch_is_refused(city, tmp_path):
+    parts = data.read(config(city), "train")
+    silent = dataclasses.replace(config(city), tasks=(("count", 1.0),))
+    training.prepare(silent, tmp_path / "counts", parts).start()
+    training.prepare(student(city), tmp_path / "young", parts).start()
+    with pytest.raises(ConfigError, match=r"counts does not tell land use"):
+        training.train(student(city, tmp_path / "counts"), tmp_path / "run", verbose=0)
+    with pytest.raises(DataError, match="No epoch"):
+        training.train(student(city, tmp_path / "young"), tmp_path / "run", verbose=0)
+    counting = dataclasses.replace(student(city, tmp_path / "young"), tasks=(("count", 1.0),))
+    with pytest.raises(ConfigError, match="This run does not tell land use"):
+        training.train(counting, tmp_path / "run", verbose=0)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"teacher_share": 1.5}, "teacher_share must be in"),
+        ({"teacher_temperature": 0.0}, "teacher_temperature must be positive"),
+        ({"teacher_features": -1.0}, "teacher_features must not be negative"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(values, words):
+    with pytest.raises(ConfigError, match=words):
+        TrainConfig(**values)
+
+
+def test_no_run_to_learn_from_is_one_line(exit_code, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert exit_code(train.main, "--teacher", "nowhere") == 2
+    error = capsys.readouterr().err
+    assert "No run in nowhere" in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_networks_own_start_does_not_depend_on_the_teacher(city, teacher, tmp_path):
+    keras.utils.set_random_seed(3)
+    parts = data.read(student(city), "train")
+    run = training.prepare(student(city, teacher.path), tmp_path, parts)
+    model = training.build_model(run.config, run.tasks, 0)
+    starts = []
+    for _ in range(2):
+        keras.utils.set_random_seed(len(starts))
+        taught = training.taught_model(model, run.config, run.tasks, 24)
+        kernel = taught.get_layer("teacher_vector").kernel
+        starts.append(np.array(ops.convert_to_numpy(kernel)))
+    assert np.array_equal(*starts)
