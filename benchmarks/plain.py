@@ -64,7 +64,7 @@ class LandUseNetwork(nn.Module):
 
 
 class Trainer:
-    """Trains a network on one batch over and over, as `training.compile_model` would.
+    """Trains a network on one batch over and over, as `training.compiling.compile_model` would.
 
     Args:
         network: What to train.

@@ -53,7 +53,7 @@ def _run(config: Config, images: int, questions: int):
 
         from spatialnet_keras.model import build_model
         from spatialnet_keras.tasks import task
-        from spatialnet_keras.training import compile_model
+        from spatialnet_keras.training.compiling import compile_model
 
     presence = replace(task("presence"), classes=("no", "yes"))
     config = replace(config, tasks=(("presence", 1.0),))

@@ -98,7 +98,7 @@ def _keras(config: Config, images: np.ndarray, labels: np.ndarray):
 
         from spatialnet_keras.model import build_model
         from spatialnet_keras.tasks import task
-        from spatialnet_keras.training import compile_model
+        from spatialnet_keras.training.compiling import compile_model
 
     class Clock(keras.callbacks.Callback):
         """The time after each step; keras hands over the loss, so the device has finished."""

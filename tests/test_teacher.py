@@ -16,6 +16,7 @@ from spatialnet_keras import data, training
 from spatialnet_keras.config import ConfigError, TrainConfig, override
 from spatialnet_keras.run import Run
 from spatialnet_keras.training.callbacks import Epoch
+from spatialnet_keras.training.compiling import compile_model
 from spatialnet_keras.training.teacher import CosineDistance, softened, teacher_of
 from tests.test_training import config
 
@@ -142,7 +143,7 @@ def test_a_student_comes_to_agree_with_its_teacher(city, teacher, tmp_path):
     keras.utils.set_random_seed(0)
     model = training.build_model(run.config, run.tasks, 0)
     taught = training.taught_model(model, run.config, run.tasks, made.vector)
-    training.compile_model(taught, run.config, run.tasks, 100)
+    compile_model(taught, run.config, run.tasks, 100)
     batches = training_batches([examples], 16, {}, 0, 40, augmentation=Augmentation(True))
     agreement = [(labels == said).mean()]  # all that labels could teach
     for _ in range(2):

@@ -16,6 +16,8 @@ from spatialnet_keras.presets import PRESETS
 from spatialnet_keras.run import Run
 from spatialnet_keras.training.callbacks import averaged_weights
 from spatialnet_keras.training.checkpoints import load_state, save_state
+from spatialnet_keras.training.compiling import build_losses, compile_model
+from spatialnet_keras.training.optimizers import optimizer
 
 SMALLEST = {
     "model.image_size": 32,
@@ -46,7 +48,8 @@ def parts(city):
 def compiled(run: Run, parts, steps: int = 10) -> keras.Model:
     keras.utils.set_random_seed(0)
     model = build_model(run.config, run.tasks, len(run.vocabulary))
-    training.compile_model(model, run.config, run.tasks, steps)
+    compile_model(model, run.config, run.tasks, steps)
+    build_losses(model, first_batch(run, parts))
     return model
 
 
@@ -97,6 +100,20 @@ def test_a_task_without_labels_in_the_batch_leaves_its_head_alone(city, parts, t
     assert np.array_equal(before, ops.convert_to_numpy(kernel))
 
 
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="others trace otherwise")
+def test_a_step_is_traced_once(city, parts, tmp_path, monkeypatch):
+    """Twice, and each training would start eight seconds later."""
+    run = training.prepare(config(city), tmp_path, parts)
+    model, traced = compiled(run, parts), []
+    compute_loss = model.compute_loss
+    monkeypatch.setattr(
+        model, "compute_loss", lambda *a, **k: traced.append(1) or compute_loss(*a, **k)
+    )
+    for _ in range(2):
+        model.train_on_batch(*first_batch(run, parts))
+    assert traced == [1]
+
+
 def test_lambda_zero_builds_nothing(city, parts, tmp_path):
     asked = dataclasses.replace(config(city), tasks=(("land_use", 1.0), ("count", 0.0)))
     run = training.prepare(asked, tmp_path, parts)
@@ -138,14 +155,14 @@ def test_a_task_without_any_label_is_refused_by_name(city, tmp_path, name):
 
 def test_the_rate_rises_then_falls():
     settings = dataclasses.replace(PRESETS["paper"].train, warmup=0.1)
-    rate = training.optimizer(settings, 100).learning_rate
-    schedule = training.optimizer(settings, 100)._learning_rate
+    rate = optimizer(settings, 100).learning_rate
+    schedule = optimizer(settings, 100)._learning_rate
     values = [float(ops.convert_to_numpy(schedule(step))) for step in (0, 5, 10, 55, 100)]
     assert float(ops.convert_to_numpy(rate)) == values[0] == 0
     assert values[1] == pytest.approx(0.5e-4)
     assert values[2] == pytest.approx(1e-4)
     assert values[2] > values[3] > values[4] == pytest.approx(0, abs=1e-9)
-    constant = training.optimizer(dataclasses.replace(settings, schedule="constant"), 100)
+    constant = optimizer(dataclasses.replace(settings, schedule="constant"), 100)
     assert float(ops.convert_to_numpy(constant._learning_rate(99))) == pytest.approx(1e-4)
 
 

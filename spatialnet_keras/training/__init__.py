@@ -24,11 +24,11 @@ from spatialnet_keras.tasks import TASKS, Task, task
 from spatialnet_keras.text import Vocabulary, longest
 from spatialnet_keras.training.callbacks import AnswerSheet, Epoch, ShortBar
 from spatialnet_keras.training.checkpoints import load_state
+from spatialnet_keras.training.compiling import build_losses, compile_model
 from spatialnet_keras.training.features import stored_features
 from spatialnet_keras.training.initialise import initialise
-from spatialnet_keras.training.optimizers import optimizer
 from spatialnet_keras.training.regimes import apply_regime
-from spatialnet_keras.training.teacher import LAND_USE, Teacher, losses, teacher_of
+from spatialnet_keras.training.teacher import Teacher, teacher_of
 
 
 def train(
@@ -150,48 +150,6 @@ def _mention_unanswered(records: Sequence[data.Records]) -> None:
         )
 
 
-def compile_model(
-    model: keras.Model,
-    config: Config,
-    tasks: Sequence[Task],
-    steps: int,
-    encoder: keras.Model | None = None,
-) -> None:
-    """Compiles with L = sum_t lambda_t L_t + lambda_reg |W|^2 (paper, III.C).
-
-    With a teacher, its share of lambda_t L_t goes to the imitation of its land use.
-
-    Args:
-        model: Of `build_model`, `model_on_features` or `taught_model`.
-        config: Of the run; `config.tasks` holds every lambda_t.
-        tasks: Fitted tasks.
-        steps: Of the whole training, for the schedule.
-        encoder: The layers to which `train.encoder_rate` applies.
-    """
-    if config.train.l2:
-        for variable in model.trainable_variables:
-            if variable.name == "kernel":
-                variable.regularizer = keras.regularizers.L2(config.train.l2)
-    weights = dict(config.tasks)
-    loss = {
-        each.name: (each.loss(config.train.label_smoothing), weights[each.name]) for each in tasks
-    }
-    imitated = {name: pair for name, pair in losses(config).items() if name in model.output}
-    if LAND_USE in imitated:
-        true, weight = loss["land_use"]
-        loss["land_use"] = true, weight * (1 - config.train.teacher_share)
-    loss |= imitated
-    model.compile(
-        optimizer=optimizer(config.train, steps, encoder),
-        loss={name: each for name, (each, _) in loss.items()},
-        loss_weights={name: weight for name, (_, weight) in loss.items()},
-        # not `metrics`: these would count rows without a label
-        weighted_metrics={each.name: each.metrics() for each in tasks},
-    )
-    # within the first step it would take TensorFlow seconds more
-    model.optimizer.build(model.trainable_variables)
-
-
 def _fit(
     run: Run,
     training: Sequence[data.Part],
@@ -227,8 +185,10 @@ def _fit(
     if len(history) == settings.epochs:
         return
     epoch = Epoch(run, list(zip(validation, held_out, strict=True)), history, network)
+    batches = _batches(examples, config, len(history))
+    build_losses(model, next(batches.as_numpy_iterator()))
     model.fit(
-        _batches(examples, config, len(history)),
+        batches,
         epochs=settings.epochs,
         initial_epoch=len(history),
         steps_per_epoch=steps,

@@ -104,6 +104,7 @@ def _fit(
         optimizer=optimizer(settings, settings.epochs * steps),
         loss={ERROR: keras.losses.MeanAbsoluteError()},
     )
+    model.optimizer.build(model.trainable_variables)  # or TensorFlow traces the step twice
     if "facts" not in run.metrics:
         run.record(facts=facts.of_training(encoder))
     history = load_state(run.checkpoint, model) if run.checkpoint.exists() else []
