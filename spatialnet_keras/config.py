@@ -263,18 +263,22 @@ class DecodeConfig:
     neighbours: int = setting(
         0, "nearest training tiles whose captions are candidates, too; needs consensus"
     )
+    temperature: float = setting(
+        0.0, "weighs candidates by likelihood ** (1 / temperature), 0: all alike; needs consensus"
+    )
 
     def __post_init__(self):
         _check_fields(self)
         if self.beams < 1:
             raise ConfigError(f"beams must be at least 1. Received: {self.beams}.")
-        for name in ("length_penalty", "neighbours"):
+        for name in ("length_penalty", "neighbours", "temperature"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"{name} must not be negative. Received: {getattr(self, name)}.")
-        if self.neighbours and not self.consensus:
-            raise ConfigError(
-                f"neighbours need consensus true. Received: neighbours={self.neighbours}."
-            )
+        for name in ("neighbours", "temperature"):
+            if getattr(self, name) and not self.consensus:
+                raise ConfigError(
+                    f"{name} needs consensus true. Received: {name}={getattr(self, name)}."
+                )
 
 
 @dataclass(frozen=True)
@@ -346,6 +350,9 @@ def override(config: Config, values: dict[str, Any]) -> Config:
     for key, value in values.items():
         part, _, name = key.partition(".")
         sections.setdefault(part, {})[name] = value
+    decode = sections.get("decode", {})
+    if decode.get("consensus") is False:  # what hangs on it goes with it, unless asked for
+        sections["decode"] = {"neighbours": 0, "temperature": 0.0} | decode
     # a section at once: its rules hold between fields
     changed = {
         part: dataclasses.replace(getattr(config, part), **fields)

@@ -3,7 +3,9 @@
 The candidates are the beams and, if wanted, what was said of the nearest training tiles. The one of
 the highest expected CIDEr against all of them is taken: minimum Bayes risk decoding, with nearest
 neighbours as in Devlin et al., "Exploring nearest neighbor approaches for image captioning", 2015.
-It is counted in the words of the score, which knows no punctuation.
+They count alike, or each by how likely the network finds it for the tile: the expectation is then
+over what the network would say if it had to choose among them. It is counted in the words of the
+score, which knows no punctuation.
 """
 
 import os
@@ -13,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from zipfile import BadZipFile
 
+import keras
 import numpy as np
 
 from pipelines.records import DataError
@@ -101,31 +104,61 @@ class Memory:
         return [_words(ids) for ids in self.captions[self.starts[row] : self.starts[row + 1]]]
 
 
-def choose(
-    beams: np.ndarray, vectors: np.ndarray, config: DecodeConfig, memory: Memory | None
-) -> np.ndarray:
-    """One caption an image.
+@dataclass(frozen=True)
+class Consensus:
+    """How a finished run chooses among captions.
 
-    Args:
-        beams: Word ids, int32 [n, W, L], best first.
-        vectors: Image vectors [n, D].
-        config: Whether by consensus, and among what.
-        memory: Of the training split; needed for consensus.
-
-    Returns:
-        Word ids, int32 [n, L].
+    Attributes:
+        config: Among which, and what each weighs.
+        memory: Of the training split.
+        likelihood: See `model.likelihood_model`; needed for a temperature above 0.
     """
-    if not config.consensus:
-        return beams[:, 0]
-    chosen = np.full(beams[:, 0].shape, PAD, np.int32)
-    for place, (written, vector) in enumerate(zip(beams, vectors, strict=True)):
-        candidates = [_words(ids) for ids in written]
-        if config.neighbours:
-            candidates += memory.said_near(vector, config.neighbours)
-        best = candidates[memory.agreement(candidates).mean(axis=1).argmax()]
-        ended = [*best, END][: chosen.shape[1]]
-        chosen[place, : len(ended)] = ended
-    return chosen
+
+    config: DecodeConfig
+    memory: Memory
+    likelihood: keras.Model | None = None
+
+    def choose(self, beams: np.ndarray, vectors: np.ndarray, images: np.ndarray) -> np.ndarray:
+        """One caption an image.
+
+        Args:
+            beams: Word ids, int32 [n, W, L], best first.
+            vectors: Image vectors [n, D].
+            images: As the network takes them, [n, S, S, C].
+
+        Returns:
+            Word ids, int32 [n, L].
+        """
+        chosen = np.full(beams[:, 0].shape, PAD, np.int32)
+        for place, (written, vector) in enumerate(zip(beams, vectors, strict=True)):
+            candidates = [_words(ids) for ids in written]
+            if self.config.neighbours:
+                candidates += self.memory.said_near(vector, self.config.neighbours)
+            if self.config.temperature:
+                candidates = list(dict.fromkeys(candidates))
+            weights = self._weights(candidates, images[place : place + 1], chosen.shape[1])
+            expected = self.memory.agreement(candidates) @ weights
+            chosen[place] = _ids(candidates[expected.argmax()], chosen.shape[1])
+        return chosen
+
+    def _weights(self, candidates: list[Words], image: np.ndarray, length: int) -> np.ndarray:
+        count = len(candidates)
+        if not self.config.temperature:
+            return np.full(count, 1 / count)
+        # few numbers of captions, for each is compiled anew: the next power of two
+        captions = np.full((1, 1 << (count - 1).bit_length(), length), PAD, np.int32)
+        captions[0, :count] = [_ids(words, length) for words in candidates]
+        found = self.likelihood.predict_on_batch({"image": image, "caption": captions})
+        logits = np.asarray(found, "float64")[0, :count] / self.config.temperature
+        weights = np.exp(logits - logits.max())
+        return weights / weights.sum()
+
+
+def _ids(words: Words, length: int) -> np.ndarray:
+    ids = np.full(length, PAD, np.int32)
+    ended = [*words, END][:length]
+    ids[: len(ended)] = ended
+    return ids
 
 
 def _words(ids: np.ndarray) -> Words:

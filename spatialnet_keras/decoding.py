@@ -94,16 +94,37 @@ class BeamSearch(keras.layers.Layer):
     def _best(self, scores, last, logits):
         """The W best ways to go on: scores, the beam each comes from, its new word; [B, W] each."""
         words = self.decoder.words
-        ids = ops.arange(words)
-        never = (ids == PAD) | (ids == START) | (ids == UNKNOWN)
-        likely = ops.log_softmax(ops.where(never, IMPOSSIBLE, logits))
+        likely = _log_probabilities(logits)
         # an ended caption goes on with padding, at no cost
-        padding = ops.where(ids == PAD, 0.0, IMPOSSIBLE)
+        padding = ops.where(ops.arange(words) == PAD, 0.0, IMPOSSIBLE)
         likely = ops.where(_ended(last)[:, :, None], padding, likely)
         total = ops.reshape(scores[:, :, None] + likely, (-1, self.width * words))
         scores, best = ops.top_k(total, self.width)
         best = ops.cast(best, "int32")
         return scores, best // words, best % words
+
+
+def log_likelihood(decoder: CaptionDecoder, captions, image_tokens):
+    """How likely whole captions are: the score of a beam that was given.
+
+    Args:
+        decoder: A trained decoder.
+        captions: Words and `END`, int32 [B, C, L].
+        image_tokens: [B, N, D].
+
+    Returns:
+        Sums of the words' log probabilities, float32 [B, C].
+    """
+    read = ops.pad(captions[:, :, :-1], ((0, 0), (0, 0), (1, 0)), constant_values=START)
+    likely = _log_probabilities(decoder(read, image_tokens))
+    likely = ops.take_along_axis(likely, captions[:, :, :, None], axis=-1)[:, :, :, 0]
+    return ops.sum(ops.where(ops.equal(captions, PAD), 0.0, likely), axis=-1)
+
+
+def _log_probabilities(logits):
+    ids = ops.arange(logits.shape[-1])
+    never = (ids == PAD) | (ids == START) | (ids == UNKNOWN)
+    return ops.log_softmax(ops.where(never, IMPOSSIBLE, logits))
 
 
 def _ended(last):

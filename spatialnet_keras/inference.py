@@ -10,7 +10,8 @@ from pipelines.batches import Examples, evaluation_batches, unpad
 from pipelines.records import ALL_SYMMETRIES
 from spatialnet_keras import data
 from spatialnet_keras.config import Config
-from spatialnet_keras.consensus import Memory, choose
+from spatialnet_keras.consensus import Consensus, Memory
+from spatialnet_keras.model import likelihood_model
 from spatialnet_keras.run import Run
 from spatialnet_keras.tasks import Task
 
@@ -22,7 +23,7 @@ def predict(
     examples: Examples,
     tasks: Sequence[Task],
     config: Config,
-    memory: Memory | None = None,
+    consensus: Consensus | None = None,
 ) -> Outputs:
     """Outputs of every task, in the order of the records.
 
@@ -30,8 +31,8 @@ def predict(
         model: An answering model.
         examples: n images with m questions.
         tasks: Fitted tasks.
-        config: Of the run; `config.decode` says how captions are chosen.
-        memory: Training captions to choose among, too; needed if `decode.neighbours` is not 0.
+        config: Of the run; `config.decode.symmetries` says whether answers are means.
+        consensus: Of `consensus_of`; without it the best beam is the caption.
 
     Returns:
         [n, ...] for images, [m, ...] for questions; a caption is its words, int32 [n, L].
@@ -54,8 +55,9 @@ def predict(
         found |= _mean_over_symmetries(found, model, examples, tasks, batch_size)
     for task in tasks:
         if task.unit == "caption":
-            found[task.name] = choose(
-                found[task.name], found["image_vector"], config.decode, memory
+            beams, vectors = found[task.name], found["image_vector"]
+            found[task.name] = (
+                consensus.choose(beams, vectors, examples.images) if consensus else beams[:, 0]
             )
     return found
 
@@ -87,32 +89,32 @@ def predict_on_other_images(
     examples: Examples,
     tasks: Sequence[Task],
     config: Config,
-    memory: Memory | None = None,
+    consensus: Consensus | None = None,
 ) -> Outputs:
     """The same, with each image taken from another row: what is left does not come from it."""
     order = np.random.default_rng(0).permutation(len(examples))
     other = np.empty_like(order)
     other[order] = np.roll(order, 1)  # one cycle through all rows: none keeps its own
     shuffled = dataclasses.replace(examples, images=examples.images[other])
-    return predict(model, shuffled, tasks, config, memory)
+    return predict(model, shuffled, tasks, config, consensus)
 
 
-def memory_of(run: Run, model: keras.Model) -> Memory | None:
-    """The training captions that the run chooses among; read, or made and kept in the run.
+def consensus_of(run: Run, model: keras.Model) -> Consensus | None:
+    """How the run chooses among captions; its memory is read, or made and kept in the run.
 
     Args:
         run: The run.
         model: Its answering model.
 
     Returns:
-        None for a run that needs none.
+        None for a run that takes the best beam.
     """
-    captions = [task for task in run.tasks if task.unit == "caption"]
-    if not captions or not run.config.decode.consensus:
+    task = next((task for task in run.tasks if task.unit == "caption"), None)
+    if not task or not run.config.decode.consensus:
         return None
     if not run.memory.is_file():
-        _remember(run, model, captions[0]).write(run.memory)
-    return Memory.read(run.memory)
+        _remember(run, model, task).write(run.memory)
+    return Consensus(run.config.decode, Memory.read(run.memory), likelihood_model(model, task))
 
 
 def _remember(run: Run, model: keras.Model, task: Task) -> Memory:

@@ -106,6 +106,24 @@ def answering_model(model: keras.Model, config: Config, tasks: Sequence[Task]) -
     return keras.Model(inputs, outputs, name="spatialnet_vit_answers")
 
 
+def likelihood_model(answering: keras.Model, task: Task) -> keras.Model:
+    """The same layers, asked how likely captions are that others wrote.
+
+    Args:
+        answering: Of `answering_model`.
+        task: Of the captions.
+
+    Returns:
+        A functional model from `image` and `caption`, words and `END` int32 [B, C, L], to log
+        probabilities float32 [B, C].
+    """
+    image = answering.input["image"]
+    caption = keras.Input((None, task.length), dtype="int32", name="caption")
+    tokens = answering.get_layer("image_encoder")(image)["image_tokens"]
+    likelihood = task.likelihood(answering.get_layer(task.name))
+    return keras.Model({"image": image, "caption": caption}, likelihood([caption, tokens]))
+
+
 def _asking(model: keras.Model, tasks: Sequence[Task]) -> keras.Model | None:
     asked = any(task.unit == "question" for task in tasks)
     return model.get_layer("question_encoder") if asked else None

@@ -74,13 +74,13 @@ PRESETS = {
         ),
         train=TrainConfig(
             batch_size=16,
-            epochs=7,
+            epochs=8,
             learning_rate=1.5e-3,
             weight_decay=0.01,
             l2=0.0,
             questions_per_image=8,
         ),
-        decode=DecodeConfig(beams=3, consensus=True, neighbours=40),
+        decode=DecodeConfig(beams=3, consensus=True, neighbours=80, temperature=2.5),
     ),
 }
 

@@ -66,7 +66,7 @@ def run_config(city) -> Config:
         "model.image_size": 32, "model.patch_size": 8, "model.width": 16, "model.layers": 2,
         "model.question_layers": 1, "model.caption_layers": 1, "model.heads": 2,
         "train.questions_per_image": 4, "train.epochs": 2,
-        "decode.beams": 1, "decode.consensus": False, "decode.neighbours": 0,
+        "decode.beams": 1, "decode.consensus": False,
     }  # fmt: skip
     config = override(PRESETS["tiny"], smallest)
     return dataclasses.replace(config, data=(("synthetic", str(city)),))

@@ -33,9 +33,16 @@ def test_dotted_overrides_change_one_field():
 
 
 def test_overrides_that_need_each_other_come_in_any_order():
-    plain = {"decode.consensus": False, "decode.neighbours": 0}
-    for values in (plain, dict(reversed(plain.items()))):
-        assert override(PRESETS["tiny"], values).decode.neighbours == 0
+    wanted = {"decode.consensus": True, "decode.neighbours": 3}
+    for values in (wanted, dict(reversed(wanted.items()))):
+        assert override(Config(), values).decode.neighbours == 3
+
+
+def test_no_consensus_takes_with_it_what_hangs_on_it_unless_that_is_asked_for():
+    decode = override(PRESETS["tiny"], {"decode.consensus": False}).decode
+    assert (decode.neighbours, decode.temperature) == (0, 0)
+    with pytest.raises(ConfigError, match="neighbours needs consensus true"):
+        override(PRESETS["tiny"], {"decode.consensus": False, "decode.neighbours": 3})
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 
 from pipelines.records import DataError
 from spatialnet_keras.config import ConfigError, DecodeConfig
-from spatialnet_keras.consensus import Memory, choose
+from spatialnet_keras.consensus import Consensus, Memory
 from spatialnet_keras.text import END
 
 LENGTH = 8
@@ -29,21 +29,43 @@ MEMORY = Memory(
 VECTORS = np.array([[1, 0.05], [0.05, 1]], np.float32)
 
 
-def test_without_consensus_the_first_beam_is_taken():
-    beams = np.stack([ids(ODD, RIVER), ids(FIELD, RIVER)])
-    assert choose(beams, VECTORS, DecodeConfig(beams=2), None).tolist() == ids(ODD, FIELD).tolist()
+IMAGES = np.zeros((2, 4, 4, 3), np.uint8)
+
+
+def choose(written, likelihood=None, **how) -> list[list[int]]:
+    made = Consensus(DecodeConfig(consensus=True, **how), MEMORY, likelihood)
+    return made.choose(written, VECTORS[: len(written)], IMAGES[: len(written)]).tolist()
+
+
+class Likes:
+    """A network that finds the captions with a word likely."""
+
+    def __init__(self, word: int):
+        self.word = word
+        self.asked = []
+
+    def predict_on_batch(self, x):
+        self.asked.append(x["caption"].shape)
+        return np.where((x["caption"] == self.word).any(axis=-1), -1.0, -20.0)
 
 
 def test_the_beam_that_agrees_with_the_others_is_taken():
     beams = ids(ODD, RIVER, (*RIVER, 15))[None]
-    how = DecodeConfig(beams=3, consensus=True)
-    assert choose(beams, VECTORS[:1], how, MEMORY)[0].tolist() != ids(ODD)[0].tolist()
+    assert choose(beams, beams=3)[0] != ids(ODD)[0].tolist()
 
 
 def test_near_tiles_outvote_a_lonely_beam():
     beams = np.stack([ids(ODD), ids(ODD)])
-    how = DecodeConfig(consensus=True, neighbours=2)
-    assert choose(beams, VECTORS, how, MEMORY).tolist() == ids(RIVER, FIELD).tolist()
+    assert choose(beams, neighbours=2) == ids(RIVER, FIELD).tolist()
+
+
+def test_what_the_network_finds_likely_outvotes_what_is_often_said():
+    beams = np.stack([ids(ODD), ids(ODD)])
+    likes = Likes(word=ODD[0])
+    assert choose(beams, likes, neighbours=2, temperature=1.0) == ids(ODD, ODD).tolist()
+    assert likes.asked == [(1, 4, LENGTH), (1, 2, LENGTH)]  # three captions and two
+    hot = choose(beams, likes, neighbours=2, temperature=1e6)
+    assert hot[0] == ids(RIVER)[0].tolist()
 
 
 def test_punctuation_has_no_vote():
@@ -67,6 +89,7 @@ def test_a_memory_is_read_as_it_was_written_and_a_broken_one_is_named(tmp_path):
         Memory.read(tmp_path / "memory.npz")
 
 
-def test_neighbours_without_consensus_are_refused():
-    with pytest.raises(ConfigError, match="consensus"):
-        DecodeConfig(neighbours=5)
+@pytest.mark.parametrize("how", [{"neighbours": 5}, {"temperature": 2.0}], ids=str)
+def test_settings_of_the_consensus_without_it_are_refused(how):
+    with pytest.raises(ConfigError, match="needs consensus true"):
+        DecodeConfig(**how)

@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 from spatialnet_keras.decoder import CaptionDecoder
-from spatialnet_keras.decoding import BeamSearch
+from spatialnet_keras.decoding import BeamSearch, log_likelihood
 from spatialnet_keras.text import END, PAD, START, UNKNOWN
 
 WIDTH, TOKENS = 32, 9
@@ -63,6 +63,16 @@ def test_greedy_writes_the_same_words_with_and_without_cache():
     found, _ = search(model, width=1).predict(images(), verbose=0)
     assert found[:, 0].tolist() == greedy_without_cache(model, images(), 12).tolist()
     assert len({tuple(row) for row in found[:, 0]}) > 1  # not one caption for all
+
+
+def test_the_likelihood_of_a_beam_is_its_score():
+    model, tokens = trained(words=7, length=12), images()
+    captions, scores = search(model, width=8).predict(tokens, verbose=0)
+    assert (captions == PAD).any() and np.ptp(scores) > 1
+    inputs = [keras.Input((None, 12), dtype="int32"), keras.Input((None, WIDTH))]
+    decoder = model.get_layer("caption_decoder")
+    judge = keras.Model(inputs, log_likelihood(decoder, *inputs))
+    assert np.allclose(judge.predict([captions, tokens], verbose=0), scores, atol=1e-3)
 
 
 def test_a_beam_as_wide_as_all_sentences_finds_the_likeliest():

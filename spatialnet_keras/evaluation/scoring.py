@@ -19,7 +19,7 @@ from spatialnet_keras.evaluation.scoreboard import (
     with_interval,
 )
 from spatialnet_keras.facts import fingerprint
-from spatialnet_keras.inference import Outputs, memory_of, predict, predict_on_other_images
+from spatialnet_keras.inference import Outputs, consensus_of, predict, predict_on_other_images
 from spatialnet_keras.plots import confusion_picture
 from spatialnet_keras.run import Run
 from spatialnet_keras.scores.blind import BlindModel
@@ -88,12 +88,12 @@ def evaluations(run: Run, splits: Sequence[str], skip_bad: bool = False) -> list
         template_model(run),
         [],
     )
-    memory = memory_of(run, model)
+    consensus = consensus_of(run, model)
     for split in splits:
         before = len(found)
         for part in data.read(run.config, split, skip_bad):
             examples = part.encode(run.tasks, run.vocabulary, run.config)
-            known = examples, run.tasks, run.config, memory
+            known = examples, run.tasks, run.config, consensus
             outputs, shuffled = predict(model, *known), {}
             if any(row.questions or row.captions for row in part.records):
                 shuffled = predict_on_other_images(model, *known)

@@ -90,7 +90,7 @@ def left_out_of_captions(run: Run) -> Iterator[str]:
 
 def without_consensus(run: Run) -> Run:
     """The run with captions as its beams write them: consensus needs its memory beside it."""
-    decode = dataclasses.replace(run.config.decode, consensus=False, neighbours=0)
+    decode = dataclasses.replace(run.config.decode, consensus=False, neighbours=0, temperature=0.0)
     return dataclasses.replace(run, config=dataclasses.replace(run.config, decode=decode))
 
 

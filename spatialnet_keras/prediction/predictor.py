@@ -14,8 +14,8 @@ import numpy as np
 
 from pipelines.records import DataError
 from spatialnet_keras.config import ConfigError, DecodeConfig, override
-from spatialnet_keras.consensus import Memory, choose
-from spatialnet_keras.inference import Outputs, memory_of
+from spatialnet_keras.consensus import Consensus
+from spatialnet_keras.inference import Outputs, consensus_of
 from spatialnet_keras.prediction.inputs import Item, as_stored, each_image
 from spatialnet_keras.prediction.questions import Questions, prepare
 from spatialnet_keras.run import Run
@@ -188,8 +188,8 @@ class Predictor:
         return self.run.answering_model()
 
     @cached_property
-    def _memory(self) -> Memory | None:
-        return memory_of(self.run, self.model)
+    def _consensus(self) -> Consensus | None:
+        return consensus_of(self.run, self.model)
 
     def _task(self, name: str) -> Task:
         if name not in self.tasks:
@@ -225,8 +225,9 @@ class Predictor:
         outputs = self._model(names).predict_on_batch(x)
         found = {name: np.asarray(output)[:count] for name, output in outputs.items()}
         if "caption" in names:
-            found["caption"] = choose(
-                found["caption"], found["image_vector"], self.run.config.decode, self._memory
+            beams, vectors, consensus = found["caption"], found["image_vector"], self._consensus
+            found["caption"] = (
+                consensus.choose(beams, vectors, stored) if consensus else beams[:, 0]
             )
         return found
 

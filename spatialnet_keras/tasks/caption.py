@@ -13,7 +13,7 @@ import numpy as np
 from pipelines.records import Records
 from spatialnet_keras.config import DecodeConfig, ModelConfig
 from spatialnet_keras.decoder import CaptionDecoder
-from spatialnet_keras.decoding import BeamSearch
+from spatialnet_keras.decoding import BeamSearch, log_likelihood
 from spatialnet_keras.scores.captions import caption_scores
 from spatialnet_keras.tasks.task import CrossEntropy, Task
 from spatialnet_keras.text import START, Vocabulary
@@ -102,6 +102,21 @@ class Caption(Task):
         search = BeamSearch(decoder, config.beams, config.length_penalty, name="beam_search")
         words, _ = search(tokens)
         return keras.Model(tokens, words, name=self.name), ("image_tokens",)
+
+    def likelihood(self, answering: keras.Model) -> keras.Model:
+        """How likely whole captions are.
+
+        Args:
+            answering: Of `answering`.
+
+        Returns:
+            Words and `END`, int32 [B, C, L], and image tokens [B, N, D] to the sum of the words'
+            log probabilities, float32 [B, C].
+        """
+        decoder = answering.get_layer("beam_search").decoder
+        caption = keras.Input((None, self.length), dtype="int32", name="caption")
+        tokens = keras.Input((None, decoder.width), name="image_tokens")
+        return keras.Model([caption, tokens], log_likelihood(decoder, caption, tokens))
 
     def loss(self, label_smoothing: float = 0.0) -> keras.losses.Loss:
         """Cross entropy of each word."""
