@@ -47,7 +47,7 @@ def measure(questions: int) -> Growth:
         import tensorflow as tf
 
         from pipelines.batches import training_batches
-        from spatialnet_keras.encode import encode, sentences
+        from spatialnet_keras import encode
         from spatialnet_keras.presets import PRESETS
         from spatialnet_keras.tasks import TASKS
         from spatialnet_keras.text import Vocabulary
@@ -59,8 +59,8 @@ def measure(questions: int) -> Growth:
     records = _records(questions)
     read = _reset_peak()
     tasks = tuple(each.fit([records]) for each in TASKS)
-    vocabulary = Vocabulary.fit(sentences(records))
-    examples = encode(records, images, tasks, vocabulary, PRESETS["paper"])
+    vocabulary = Vocabulary.fit(encode.questions(records))
+    examples = encode.encode(records, images, tasks, vocabulary, PRESETS["paper"])
     encoding = _mebibytes("VmHWM") - read
     group = examples.slots["question"]
     arrays = [group.starts, group.symmetric, group.types]

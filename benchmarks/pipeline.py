@@ -112,13 +112,13 @@ def _stored(records: Records, case: Case) -> Iterable[Any]:
     from pipelines.batches import training_batches
     from pipelines.store import stored_images
     from spatialnet_keras.data import Part
-    from spatialnet_keras.encode import sentences
+    from spatialnet_keras.encode import questions
     from spatialnet_keras.tasks import TASKS
     from spatialnet_keras.text import Vocabulary
 
     units = ("image", "question") if case.questions else ("image",)
     tasks = [task.fit([records]) for task in TASKS if task.unit in units]
-    vocabulary = Vocabulary.fit(sentences(records))
+    vocabulary = Vocabulary.fit(questions(records))
     part = Part(*stored_images(records, case.stored))
     examples = part.encode(
         [task for task in tasks if task.floor_answers], vocabulary, PRESETS["paper"]

@@ -3,6 +3,9 @@
 Layers rather than a functional chain, for they are entered in two ways: by all words at once in
 training, and word by word, with the keys and values of the words before, in decoding. Shapes: B
 images, C captions an image, W beams, L words, N image tokens, D width, H heads, V vocabulary.
+
+Parts are entered by `call`: on PyTorch, what Keras does around a layer takes longer than the layer
+for a single word. The decoder's own precision holds for them all.
 """
 
 import keras
@@ -102,11 +105,12 @@ class CaptionDecoder(keras.layers.Layer):
         The image tokens serve all C captions and are never repeated.
         """
         captions = ops.shape(caption)[1]
-        x = self.dropout(self.positions(self.embedding(caption)), training=training)
+        x = self.dropout.call(self.positions.call(self.embedding.call(caption)), training=training)
         places = ops.arange(self.length)
         causal = (places[:, None] >= places)[None, None]
         for block in self.blocks:
-            x = block(ops.reshape(x, (-1, self.length, self.width)), training=training, seen=causal)
+            x = ops.reshape(x, (-1, self.length, self.width))
+            x = block.call(x, training=training, seen=causal)
             x = ops.reshape(x, (-1, captions * self.length, self.width))
             x = block.look_at(x, block.look.keys_values(image_tokens), training)
         return self._logits(ops.reshape(x, (-1, captions, self.length, self.width)))
@@ -125,7 +129,7 @@ class CaptionDecoder(keras.layers.Layer):
         """
         beams = ops.shape(words)[1]
         table = ops.cast(self.positions.table, self.compute_dtype)
-        x = self.embedding(words) + ops.take(table, place, axis=0)
+        x = self.embedding.call(words) + ops.take(table, place, axis=0)
         seen = (ops.arange(self.length) <= place)[None, None, None]
         grown = []
         for block, cache, keys_values in zip(self.blocks, caches, image, strict=True):
@@ -153,7 +157,7 @@ class CaptionDecoder(keras.layers.Layer):
         return {**super().get_config(), **self.settings}
 
     def _logits(self, x):
-        return ops.cast(self.embedding(self.norm(x), reverse=True), "float32")
+        return ops.cast(self.embedding.call(self.norm.call(x), reverse=True), "float32")
 
 
 @register
@@ -189,26 +193,26 @@ class DecoderBlock(keras.layers.Layer):
 
     def call(self, x, seen=None, training=None):
         """The words of each sentence among themselves: [B C, L, D] -> [B C, L, D]."""
-        y = self.norms[0](x)
-        y = self.attention(y, *self.attention.keys_values(y), seen=seen)
-        return x + self.dropouts[0](y, training=training)
+        y = self.norms[0].call(x)
+        y = self.attention.call(y, *self.attention.keys_values(y), seen=seen)
+        return x + self.dropouts[0].call(y, training=training)
 
     def extend(self, x, cache: KeysValues, place, seen):
         """The same for one word [B W, 1, D], with those before it in the cache."""
-        y = self.norms[0](x)
+        y = self.norms[0].call(x)
         start = (0, place, 0, 0)
         cache = tuple(
             ops.slice_update(old, start, new)
             for old, new in zip(cache, self.attention.keys_values(y), strict=True)
         )
-        return x + self.attention(y, *cache, seen=seen), cache
+        return x + self.attention.call(y, *cache, seen=seen), cache
 
     def look_at(self, x, image: KeysValues, training):
         """All words of an image, [B, T, D], look at its tokens; then the MLP."""
-        y = self.look(self.norms[1](x), *image)
-        x = x + self.dropouts[1](y, training=training)
-        y = self.mlp[1](self.mlp[0](self.norms[2](x)))
-        return x + self.dropouts[2](y, training=training)
+        y = self.look.call(self.norms[1].call(x), *image)
+        x = x + self.dropouts[1].call(y, training=training)
+        y = self.mlp[1].call(self.mlp[0].call(self.norms[2].call(x)))
+        return x + self.dropouts[2].call(y, training=training)
 
     def compute_output_shape(self, x_shape):
         """The input's."""
@@ -237,12 +241,13 @@ class CachedAttention(keras.layers.Layer):
 
     def keys_values(self, x) -> KeysValues:
         """[B, S, D] -> keys and values [B, S, H, D / H]."""
-        return self._split(self.key_dense(x)), self._split(self.value_dense(x))
+        return self._split(self.key_dense.call(x)), self._split(self.value_dense.call(x))
 
     def call(self, x, keys, values, seen=None):
         """[B, T, D] at keys and values [B, S, H, D / H]; bool `seen` [1, 1, T, S]."""
-        found = ops.dot_product_attention(self._split(self.query_dense(x)), keys, values, mask=seen)
-        return self.output_dense(ops.reshape(found, (-1, ops.shape(x)[1], self.width)))
+        query = self._split(self.query_dense.call(x))
+        found = ops.dot_product_attention(query, keys, values, mask=seen)
+        return self.output_dense.call(ops.reshape(found, (-1, ops.shape(x)[1], self.width)))
 
     def compute_output_shape(self, x_shape, keys_shape, values_shape):
         """The input's."""

@@ -29,7 +29,7 @@ class BeamSearch(keras.layers.Layer):
     """
 
     def __init__(self, decoder: CaptionDecoder, width: int = 1, length_penalty: float = 0.0, **kw):
-        super().__init__(**kw)
+        super().__init__(**{"dtype": decoder.dtype_policy} | kw)
         self.decoder = decoder
         self.width = width
         self.length_penalty = length_penalty

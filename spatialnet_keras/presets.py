@@ -80,7 +80,7 @@ PRESETS = {
             l2=0.0,
             questions_per_image=8,
         ),
-        decode=DecodeConfig(beams=3, consensus=True, neighbours=80, temperature=2.5),
+        decode=DecodeConfig(beams=3, consensus=True, neighbours=40),
     ),
 }
 
