@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from benchmarks import pipeline, training
+from benchmarks import memory, pipeline, questions, training
 from spatialnet_keras.config import override
 from spatialnet_keras.model import build_model
 from spatialnet_keras.presets import PRESETS
@@ -84,3 +84,20 @@ def test_the_pipeline_benchmark_refuses_bad_input(flags, exit_code, capsys):
 def test_the_training_benchmark_refuses_bad_input(flags, exit_code, capsys):
     assert exit_code(training.main, *flags) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_the_pipeline_benchmark_measures_store_files_and_memory(city, capsys, monkeypatch):
+    monkeypatch.setattr(pipeline, "TURNS", 1)
+    monkeypatch.setattr(pipeline, "SECONDS", 0.01)
+    monkeypatch.setattr(memory, "QUESTIONS", (2,))
+    monkeypatch.setenv("SPATIALNET_CACHE", "another while it measures")
+    pipeline.main(["--data", f"synthetic={city}"])
+    printed = capsys.readouterr().out
+    for words in ("from the store", "every file decoded each time", "batches, peak"):
+        assert words in printed
+
+
+def test_the_questions_benchmark_prints_a_ratio(capsys, monkeypatch):
+    monkeypatch.setattr(questions, "TURNS", 1)
+    questions.main("--preset tiny --questions 2 --images 1 --steps 1".split())
+    assert "one image a question" in capsys.readouterr().out
