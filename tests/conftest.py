@@ -15,6 +15,13 @@ from spatialnet_keras.config import Config, ConfigError, override
 from spatialnet_keras.presets import PRESETS
 
 ROOT = Path(__file__).parents[1]
+# they train: the two workers begin with them, and neither waits long for the other at the end
+LONGEST = ("commands", "training", "encoders", "pretraining", "teacher", "portable", "saved_model")
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files first."""
+    items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in LONGEST)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -97,6 +97,7 @@ def test_the_pipeline_benchmark_measures_store_files_and_memory(city, capsys, mo
         assert words in printed
 
 
+@pytest.mark.slow
 def test_the_questions_benchmark_prints_a_ratio(capsys, monkeypatch):
     monkeypatch.setattr(questions, "TURNS", 1)
     questions.main("--preset tiny --questions 2 --images 1 --steps 1".split())
