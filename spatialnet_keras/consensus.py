@@ -154,6 +154,13 @@ class Consensus:
         return weights / weights.sum()
 
 
+def choose(
+    beams: np.ndarray, vectors: np.ndarray, images: np.ndarray, consensus: Consensus | None
+) -> np.ndarray:
+    """As `Consensus.choose`, or the best beam where there is none."""
+    return consensus.choose(beams, vectors, images) if consensus else beams[:, 0]
+
+
 def _ids(words: Words, length: int) -> np.ndarray:
     ids = np.full(length, PAD, np.int32)
     ended = [*words, END][:length]

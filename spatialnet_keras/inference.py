@@ -10,7 +10,7 @@ from pipelines.batches import Examples, evaluation_batches, unpad
 from pipelines.records import ALL_SYMMETRIES
 from spatialnet_keras import data
 from spatialnet_keras.config import Config
-from spatialnet_keras.consensus import Consensus, Memory
+from spatialnet_keras.consensus import Consensus, Memory, choose
 from spatialnet_keras.model import likelihood_model
 from spatialnet_keras.run import Run
 from spatialnet_keras.tasks import Task
@@ -55,9 +55,8 @@ def predict(
         found |= _mean_over_symmetries(found, model, examples, tasks, batch_size)
     for task in tasks:
         if task.unit == "caption":
-            beams, vectors = found[task.name], found["image_vector"]
-            found[task.name] = (
-                consensus.choose(beams, vectors, examples.images) if consensus else beams[:, 0]
+            found[task.name] = choose(
+                found[task.name], found["image_vector"], examples.images, consensus
             )
     return found
 

@@ -34,8 +34,10 @@ def test_dotted_overrides_change_one_field():
 
 def test_overrides_that_need_each_other_come_in_any_order():
     wanted = {"decode.consensus": True, "decode.neighbours": 3}
-    for values in (wanted, dict(reversed(wanted.items()))):
-        assert override(Config(), values).decode.neighbours == 3
+    plain = {"decode.consensus": False, "decode.neighbours": 0}
+    for start, values in ((Config(), wanted), (PRESETS["tiny"], plain)):
+        for each in (values, dict(reversed(values.items()))):
+            assert override(start, each).decode.neighbours == values["decode.neighbours"]
 
 
 def test_no_consensus_takes_with_it_what_hangs_on_it_unless_that_is_asked_for():

@@ -5,7 +5,7 @@ import pytest
 
 from pipelines.records import DataError
 from spatialnet_keras.config import ConfigError, DecodeConfig
-from spatialnet_keras.consensus import Consensus, Memory
+from spatialnet_keras.consensus import Consensus, Memory, choose
 from spatialnet_keras.text import END
 
 LENGTH = 8
@@ -32,9 +32,9 @@ VECTORS = np.array([[1, 0.05], [0.05, 1]], np.float32)
 IMAGES = np.zeros((2, 4, 4, 3), np.uint8)
 
 
-def choose(written, likelihood=None, **how) -> list[list[int]]:
+def chosen(written, likelihood=None, **how) -> list[list[int]]:
     made = Consensus(DecodeConfig(consensus=True, **how), MEMORY, likelihood)
-    return made.choose(written, VECTORS[: len(written)], IMAGES[: len(written)]).tolist()
+    return choose(written, VECTORS[: len(written)], IMAGES[: len(written)], made).tolist()
 
 
 class Likes:
@@ -49,22 +49,27 @@ class Likes:
         return np.where((x["caption"] == self.word).any(axis=-1), -1.0, -20.0)
 
 
+def test_without_consensus_the_first_beam_is_taken():
+    beams = np.stack([ids(ODD, RIVER), ids(FIELD, RIVER)])
+    assert choose(beams, VECTORS, IMAGES, None).tolist() == ids(ODD, FIELD).tolist()
+
+
 def test_the_beam_that_agrees_with_the_others_is_taken():
     beams = ids(ODD, RIVER, (*RIVER, 15))[None]
-    assert choose(beams, beams=3)[0] != ids(ODD)[0].tolist()
+    assert chosen(beams, beams=3)[0] != ids(ODD)[0].tolist()
 
 
 def test_near_tiles_outvote_a_lonely_beam():
     beams = np.stack([ids(ODD), ids(ODD)])
-    assert choose(beams, neighbours=2) == ids(RIVER, FIELD).tolist()
+    assert chosen(beams, neighbours=2) == ids(RIVER, FIELD).tolist()
 
 
 def test_what_the_network_finds_likely_outvotes_what_is_often_said():
     beams = np.stack([ids(ODD), ids(ODD)])
     likes = Likes(word=ODD[0])
-    assert choose(beams, likes, neighbours=2, temperature=1.0) == ids(ODD, ODD).tolist()
+    assert chosen(beams, likes, neighbours=2, temperature=1.0) == ids(ODD, ODD).tolist()
     assert likes.asked == [(1, 4, LENGTH), (1, 2, LENGTH)]  # three captions and two
-    hot = choose(beams, likes, neighbours=2, temperature=1e6)
+    hot = chosen(beams, likes, neighbours=2, temperature=1e6)
     assert hot[0] == ids(RIVER)[0].tolist()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import keras
 
+from spatialnet_keras.config import override
 from spatialnet_keras.model import Head, answering_model, connect
 from spatialnet_keras.run import Run
 from spatialnet_keras.tasks import Task
@@ -90,8 +91,7 @@ def left_out_of_captions(run: Run) -> Iterator[str]:
 
 def without_consensus(run: Run) -> Run:
     """The run with captions as its beams write them: consensus needs its memory beside it."""
-    decode = dataclasses.replace(run.config.decode, consensus=False, neighbours=0, temperature=0.0)
-    return dataclasses.replace(run, config=dataclasses.replace(run.config, decode=decode))
+    return dataclasses.replace(run, config=override(run.config, {"decode.consensus": False}))
 
 
 def _copy_in_float32(source: Path, target: Path) -> None:

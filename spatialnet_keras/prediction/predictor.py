@@ -14,7 +14,7 @@ import numpy as np
 
 from pipelines.records import DataError
 from spatialnet_keras.config import ConfigError, DecodeConfig, override
-from spatialnet_keras.consensus import Consensus
+from spatialnet_keras.consensus import Consensus, choose
 from spatialnet_keras.inference import Outputs, consensus_of
 from spatialnet_keras.prediction.inputs import Item, as_stored, each_image
 from spatialnet_keras.prediction.questions import Questions, prepare
@@ -225,9 +225,8 @@ class Predictor:
         outputs = self._model(names).predict_on_batch(x)
         found = {name: np.asarray(output)[:count] for name, output in outputs.items()}
         if "caption" in names:
-            beams, vectors, consensus = found["caption"], found["image_vector"], self._consensus
-            found["caption"] = (
-                consensus.choose(beams, vectors, stored) if consensus else beams[:, 0]
+            found["caption"] = choose(
+                found["caption"], found["image_vector"], stored, self._consensus
             )
         return found
 
