@@ -48,20 +48,46 @@ def augment(
         rng: Where the randomness comes from.
 
     Returns:
-        [B, size, size, C] in the dtype of `images`; and the share of its area that is left of each
-        tile, float32 [B].
+        [B, size, size, C] in the dtype of `images`; and what each shows of its tile: left, top,
+        right and bottom as shares of a side, float32 [B, 4].
     """
-    kept = np.ones(len(images), np.float32)
+    shown = whole(len(images))
     if how.crop < 1 or images.shape[1] != size:
         boxes = [_crop(images.shape[1], how.crop if alone else 1.0, rng) for alone in silent]
-        kept = np.float32([(right - left) * (low - top) for left, top, right, low in boxes])
-        kept /= images.shape[1] ** 2
+        shown = np.float32(boxes) / images.shape[1]
         images = np.stack(
             [resize(image, size, box) for image, box in zip(images, boxes, strict=True)]
         )
     if symmetries.any():
         images = apply_symmetries(images, symmetries)
-    return _recolour(images, how, rng) if how.jitter or how.gain else images, kept
+    return _recolour(images, how, rng) if how.jitter or how.gain else images, shown
+
+
+def whole(images: int) -> np.ndarray:
+    """The boxes of tiles that are not cropped: float32 [images, 4]."""
+    return np.tile(np.float32([0, 0, 1, 1]), (images, 1))
+
+
+def means_within(maps: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """The mean of each map over its box; a cell that is cut counts by how much of it is inside.
+
+    Args:
+        maps: [B, h, w, F].
+        boxes: Left, top, right, bottom as shares of a side, [B, 4].
+
+    Returns:
+        float32 [B, F].
+    """
+
+    def inside(cells: int, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        edges = np.arange(cells + 1) / cells
+        length = np.minimum(end[:, None], edges[1:]) - np.maximum(start[:, None], edges[:-1])
+        length = length.clip(min=0)
+        return (length / length.sum(axis=1, keepdims=True)).astype(np.float32)
+
+    left, top, right, bottom = boxes.T
+    rows, columns = inside(maps.shape[1], top, bottom), inside(maps.shape[2], left, right)
+    return np.einsum("bh,bw,bhwf->bf", rows, columns, maps.astype(np.float32), optimize=True)
 
 
 def mix(images: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipelines.augment import Augmentation, augment, mix
+from pipelines.augment import Augmentation, augment, means_within, mix, whole
 
 if keras.config.backend() != "tensorflow":
     tf.config.set_visible_devices([], "GPU")  # else it takes the memory that the model needs
@@ -61,9 +61,10 @@ class Examples:
         weights: Per image task, float32 [n].
         slots: Per kind of sentence ("question"), what hangs on the images.
         turned: Whether `images` holds every symmetry.
-        views: Per further target, an array [n, 8, ...], or [n, 1, ...], of each tile in each of its
-            symmetries. It weighs as much as a crop keeps of the tile: who sees a third of it cannot
-            know all that is said of the whole.
+        maps: Per further target, what is said of each part of a tile, [n, h, w, F], whichever way
+            it is turned. A crop is told the mean over what it shows. A map of one cell says nothing
+            of parts: there a crop weighs what it keeps of the area, for who sees a third of a tile
+            cannot know all that is said of the whole.
     """
 
     name: str
@@ -72,7 +73,7 @@ class Examples:
     weights: Arrays
     slots: dict[str, Slots] = field(default_factory=dict)
     turned: bool = False
-    views: Arrays = field(default_factory=dict)
+    maps: Arrays = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -249,14 +250,14 @@ def _gather(part: Examples, drawn: Draw, how: Augmentation, size: int, rng) -> B
         silent &= (places < 0).all(axis=1)
     if part.turned:
         images = part.images[drawn.images, drawn.symmetries]
-        kept = np.ones(len(images), np.float32)
+        boxes = whole(len(images))
     else:
         tiles = part.images[drawn.images]
-        images, kept = augment(tiles, drawn.symmetries, silent, how, size, rng)
+        images, boxes = augment(tiles, drawn.symmetries, silent, how, size, rng)
     y = {name: target[drawn.images] for name, target in part.targets.items()}
-    y |= {name: view[drawn.images, drawn.symmetries] for name, view in part.views.items()}
+    y |= {name: means_within(maps[drawn.images], boxes) for name, maps in part.maps.items()}
     weight = {name: known[drawn.images] for name, known in part.weights.items()}
-    weight |= dict.fromkeys(part.views, kept)
+    weight |= {name: _known(maps, boxes) for name, maps in part.maps.items()}
     if how.mix and silent.all() and rng.random() < how.mix:
         images, others, own = mix(images, rng)
         y = {name: _mean(target, target[others], own) for name, target in y.items()}
@@ -268,6 +269,11 @@ def _gather(part: Examples, drawn: Draw, how: Augmentation, size: int, rng) -> B
         y |= {name: _take(array, places) for name, array in group.targets.items()}
         weight |= {name: _take(array, places) for name, array in group.weights.items()}
     return x, y, weight
+
+
+def _known(maps: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    left, top, right, bottom = boxes.T
+    return (right - left) * (bottom - top) if maps.shape[1:3] == (1, 1) else np.ones_like(left)
 
 
 def _mean(one: np.ndarray, other: np.ndarray, share: np.ndarray) -> np.ndarray:

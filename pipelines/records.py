@@ -15,6 +15,7 @@ SPLITS = ("train", "val", "test")
 # counter-clockwise, then mirrored left-right if t is 1. 0 leaves the tile as it is.
 ALL_SYMMETRIES = tuple(range(8))
 IDENTITY_ONLY = (0,)
+INVERSE = (0, 3, 2, 1, 4, 5, 6, 7)  # the symmetry that undoes each: a mirrored one, itself
 
 _SIDES = re.compile(
     r"\b(left|right|top|bottom|upper|lower|above|below|north|south|east|west)\w*\b", re.IGNORECASE

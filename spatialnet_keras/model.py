@@ -63,7 +63,7 @@ def taught_model(
         vector: Width of the teacher's image vector.
 
     Returns:
-        As `model`, with `teacher_land_use`, the logits [B, K] over the temperature, if
+        As `model`, with `teacher_land_use`, the logits float32 [B, K] once more, if
         `train.teacher_share`; and `teacher_vector` float32 [B, vector], a projection of the image
         vector, if `train.teacher_features`.
     """
@@ -72,10 +72,8 @@ def taught_model(
     (dtype,) = (each.dtype for each in model.inputs if each.name == "image")
     inputs, features, outputs = connect(config, encoder, _asking(model, tasks), heads, dtype)
     if settings.teacher_share:
-        cooler = keras.layers.Rescaling(
-            1 / settings.teacher_temperature, dtype="float32", name="teacher_land_use"
-        )
-        outputs["teacher_land_use"] = cooler(outputs["land_use"])
+        once_more = keras.layers.Identity(dtype="float32", name="teacher_land_use")
+        outputs["teacher_land_use"] = once_more(outputs["land_use"])
     if settings.teacher_features:
         # a seed of its own: the network's must not depend on whether there is a teacher
         start = keras.initializers.GlorotUniform(settings.seed)

@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 import train
-from pipelines.augment import Augmentation
+from pipelines.augment import Augmentation, means_within
 from pipelines.batches import Examples, training_batches
 from pipelines.images import apply_symmetries
 from pipelines.records import DataError
@@ -17,10 +17,16 @@ from spatialnet_keras.config import ConfigError, TrainConfig, override
 from spatialnet_keras.run import Run
 from spatialnet_keras.training.callbacks import Epoch
 from spatialnet_keras.training.compiling import compile_model
-from spatialnet_keras.training.teacher import CosineDistance, softened, teacher_of
+from spatialnet_keras.training.teacher import (
+    CosineDistance,
+    SoftenedCrossEntropy,
+    _mean_over_symmetries,
+    teacher_of,
+)
 from tests.test_training import config
 
 LAND_USE = (("land_use", 1.0),)
+SIDE = 4  # tokens a side of the teacher
 
 
 def student(city, teacher="", **values):
@@ -50,10 +56,13 @@ def untaught(city, tmp_path_factory) -> Run:
     return training.train(student(city), path, verbose=0)
 
 
-def test_the_mean_over_symmetries_of_softened_probabilities_by_hand():
-    logits = np.log([[[1.0, 9.0], [9.0, 1.0]], [[4.0, 1.0], [4.0, 1.0]]])
-    assert np.allclose(softened(logits, 1), [[0.5, 0.5], [0.8, 0.2]])
-    assert np.allclose(softened(logits, 2), [[0.5, 0.5], [2 / 3, 1 / 3]])
+def test_the_softened_cross_entropy_by_hand():
+    truth, said = np.log(np.float32([[16, 1], [1, 1]])), np.log(np.float32([[9, 1], [1, 1]]))
+    softly = -4 * (0.8 * np.log(0.75) + 0.2 * np.log(0.25))  # the roots of 16 and 9: 4 and 3
+    both = SoftenedCrossEntropy(2.0)(truth, said, np.float32([1, 1]))
+    assert float(both) == pytest.approx((softly + 4 * np.log(2)) / 2, abs=1e-5)
+    first = SoftenedCrossEntropy(2.0)(truth, said, np.float32([1, 0]))
+    assert float(first) == pytest.approx(softly, abs=1e-5)
 
 
 def test_the_cosine_distance_by_hand():
@@ -62,9 +71,14 @@ def test_the_cosine_distance_by_hand():
     assert float(CosineDistance()(truth, said, weight)) == pytest.approx(0.5, abs=1e-5)
 
 
+@pytest.mark.parametrize(("pooling", "side"), [("mean", SIDE), ("cls", 1)])
 def test_a_teacher_is_asked_about_every_tile_in_every_symmetry_at_its_own_size(
-    city, teacher, tmp_path
+    city, teacher, tmp_path, pooling, side
 ):
+    asked = {"model__image_size": 64, "model__width": 24, "model__pooling": pooling}
+    if pooling == "cls":
+        path, settings = tmp_path / "teacher", {**asked, "train__epochs": 1}
+        teacher = training.train(student(city, **settings), path, verbose=0)
     parts = data.read(student(city), "train")
     run = training.prepare(student(city, teacher.path), tmp_path, parts)
     made = teacher_of(run)
@@ -72,40 +86,54 @@ def test_a_teacher_is_asked_about_every_tile_in_every_symmetry_at_its_own_size(
     (taught,) = made.teach(run, examples)
     large = data.read(teacher.config, "train")[0].images[:3]
     answers = teacher.answering_model()
-    logits, vectors = [], []
+    logits, vectors = 0, 0
     for code in range(8):
         found = answers.predict({"image": apply_symmetries(large, np.full(3, code))}, verbose=0)
-        logits.append(found["land_use"])
-        vectors.append(found["image_vector"])
-    expected = softened(np.stack(logits, axis=1), run.config.train.teacher_temperature)
-    assert np.allclose(taught.targets["teacher_land_use"][:3], expected, atol=0.01)
-    views = taught.views["teacher_vector"]
-    assert views.shape == (len(taught), 8, 24)
-    assert np.allclose(views.mean(axis=(0, 1), dtype="float64"), 0, atol=0.01)
-    shift = np.stack(vectors, axis=1) - views[:3]
-    assert np.allclose(shift, shift[0, 0], atol=0.01)
+        logits, vectors = logits + found["land_use"] / 8, vectors + found["image_vector"] / 8
+    land_use, vector = taught.maps["teacher_land_use"], taught.maps["teacher_vector"]
+    assert land_use.shape[:3] == vector.shape[:3] == (len(taught), side, side)
+    assert np.allclose(land_use[:3].mean(axis=(1, 2)), logits, atol=0.01)
+    assert vector.shape[3] == 24
+    assert np.allclose(vector.mean(axis=(0, 1, 2), dtype="float64"), 0, atol=0.01)
+    shift = vectors - vector[:3].mean(axis=(1, 2))
+    assert np.allclose(shift, shift[0], atol=0.01)
     assert taught.targets["land_use"] is examples[0].targets["land_use"]
 
 
-def test_a_view_follows_the_turn_of_its_tile_and_weighs_what_a_crop_keeps():
-    rows, codes = np.arange(6), np.arange(8)
-    tile = np.arange(16 * 16, dtype="uint8").reshape(16, 16, 1)
-    part = Examples(
-        "tiles", np.stack([tile] * 6), {}, {},
-        views={"view": np.float32(10 * rows[:, None] + codes)[..., None]},
-    )  # fmt: skip
-    expected = {apply_symmetries(tile[None], np.array([code])).tobytes(): code for code in codes}
+def test_maps_are_of_the_tile_as_it_is_however_the_teacher_saw_it():
+    tiles = np.random.default_rng(0).normal(size=(3, 4, 4, 2)).astype("float16")
+    seen = [apply_symmetries(tiles, np.full(3, code)).reshape(3, 16, 2) for code in range(8)]
+    assert np.allclose(_mean_over_symmetries(np.stack(seen, axis=1)), tiles, atol=1e-3)
+
+
+def test_a_crop_is_told_the_mean_of_what_it_shows():
+    maps = np.arange(16, dtype="float16").reshape(1, 4, 4, 1).repeat(3, axis=0)
+    boxes = np.float32([[0, 0, 1, 1], [0.25, 0.5, 0.75, 0.75], [0.125, 0, 0.5, 0.25]])
+    means = [7.5, np.mean([9, 10]), (0 * 0.5 + 1) / 1.5]
+    assert np.allclose(means_within(maps, boxes)[:, 0], means)
+
+
+def test_what_a_crop_is_told_follows_its_pixels_and_one_cell_weighs_what_is_kept():
+    tiles = np.random.default_rng(0).uniform(0, 255, (6, 64, 64, 1)).astype("float32")
+    maps = {"map": tiles, "one": tiles.mean(axis=(1, 2), keepdims=True)}
+    part = Examples("tiles", tiles, {}, {}, maps=maps)
 
     def batch(**how):
-        batches = training_batches([part], 6, {}, 0, 1, augmentation=Augmentation(**how))
+        augmentation = Augmentation(symmetries=True, **how)
+        batches = training_batches([part], 6, {}, 0, 1, augmentation=augmentation)
         return next(batches.as_numpy_iterator())
 
-    x, y, weight = batch(symmetries=True)
-    assert (weight["view"] == 1).all()
-    assert [expected[each.tobytes()] for each in x["image"]] == (y["view"][:, 0] % 10).tolist()
-    _, _, weight = batch(crop=0.3)
-    assert ((weight["view"] > 0.25) & (weight["view"] < 1)).all()
-    assert np.ptp(weight["view"]) > 0.1
+    x, y, weight = batch()
+    assert np.allclose(x["image"].mean(axis=(1, 2)), y["map"], atol=0.1)
+    assert np.allclose(y["map"], y["one"], atol=0.1)
+    assert (weight["map"] == 1).all()
+    assert (weight["one"] == 1).all()
+    x, y, weight = batch(crop=0.3)
+    assert np.allclose(x["image"].mean(axis=(1, 2)), y["map"], atol=1)
+    assert np.abs(y["map"] - y["one"]).max() > 1.5
+    assert (weight["map"] == 1).all()
+    assert ((weight["one"] > 0.25) & (weight["one"] < 1)).all()
+    assert np.ptp(weight["one"]) > 0.1
 
 
 def test_a_teacher_that_is_not_listened_to_changes_nothing(city, teacher, untaught, tmp_path):
@@ -137,7 +165,7 @@ def test_a_student_comes_to_agree_with_its_teacher(city, teacher, tmp_path):
     run = training.prepare(asked, tmp_path / "student", parts)
     made = teacher_of(run)
     (examples,) = made.teach(run, [parts[0].encode(run.tasks, run.vocabulary, run.config)])
-    said = examples.targets["teacher_land_use"].argmax(axis=-1)
+    said = examples.maps["teacher_land_use"].mean(axis=(1, 2)).argmax(axis=-1)
     tiles, labels = {"image": parts[0].images}, examples.targets["land_use"].argmax(axis=-1)
 
     keras.utils.set_random_seed(0)

@@ -1,10 +1,13 @@
 """Teacher: a trained run that another one imitates (`--teacher RUN`).
 
 Land use by its probabilities (Hinton et al. 2015), and its image vector through a projection that
-exists in training alone. What it says of sentences is not imitated.
+exists in training alone. Both are known for each of its tokens, so that a crop is told what the
+teacher makes of that part of the tile (ReLabel, Yun et al. 2021), and the teacher looks at each
+tile only once. What it says of sentences is not imitated.
 """
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,14 +16,13 @@ import numpy as np
 from keras import ops
 
 from pipelines.batches import Examples
-from pipelines.records import DataError
+from pipelines.images import apply_symmetries
+from pipelines.records import INVERSE, DataError
 from spatialnet_keras import data
 from spatialnet_keras.config import Config, ConfigError, override
-from spatialnet_keras.model import connect
 from spatialnet_keras.run import Run
 from spatialnet_keras.tasks import Task
-from spatialnet_keras.tasks.task import CrossEntropy
-from spatialnet_keras.training.features import stored_features
+from spatialnet_keras.training.features import BATCH, stored_features
 
 LAND_USE, VECTOR = "teacher_land_use", "teacher_vector"  # outputs of `taught_model`
 
@@ -32,7 +34,8 @@ class Teacher:
     Attributes:
         run: Of the teacher.
         network: Stored pixels of the teacher's own size [B, S, S, C] to its logits of land use, if
-            they are imitated, and its image vector, side by side: float32 [B, K + D].
+            they are imitated, and its features, side by side, of each of its tokens: float32
+            [B, N, K + D]. N is 1 where a class token stands for the tile.
         classes: K.
     """
 
@@ -56,38 +59,49 @@ class Teacher:
             skip_bad: Whether images that cannot be read were left out.
 
         Returns:
-            The examples with `teacher_land_use`, probabilities [n, K] at the temperature, the mean
-            over the tile's symmetries; and with `teacher_vector` [n, symmetries, D] without its
+            The examples with maps of what is imitated, float16, means over the tile's symmetries:
+            `teacher_land_use`, logits [n, h, w, K]; and `teacher_vector` [n, h, w, D], without its
             mean over all tiles, which tells none from another.
         """
         settings = run.config.train
         seen = override(run.config, {"model.image_size": self.run.config.model.image_size})
         made = [
-            stored_features(self.network, part.images, 8 if settings.symmetries else 1)
+            _mean_over_symmetries(
+                stored_features(self.network, part.images, 8 if settings.symmetries else 1)
+            )
             for part in data.read(seen, "train", skip_bad)
         ]
         vectors = [each[..., self.classes :] for each in made]
-        rows = [len(each) for each in made]
-        means = [each.mean(axis=(0, 1), dtype="float64") for each in vectors]
-        mean = np.average(means, axis=0, weights=rows).astype("float16")
+        means = [each.mean(axis=(0, 1, 2), dtype="float64") for each in vectors]
+        mean = np.average(means, axis=0, weights=[len(each) for each in made]).astype("float16")
         taught = []
         for part, each, vector in zip(examples, made, vectors, strict=True):
-            targets, weights, views = dict(part.targets), dict(part.weights), {}
+            maps = {}
             if settings.teacher_share:
-                logits = each[..., : self.classes].astype("float32")
-                targets[LAND_USE] = softened(logits, settings.teacher_temperature)
-                weights[LAND_USE] = np.ones(len(part), "float32")
+                maps[LAND_USE] = each[..., : self.classes]
             if settings.teacher_features:
-                views[VECTOR] = vector - mean
-            taught.append(dataclasses.replace(part, targets=targets, weights=weights, views=views))
+                maps[VECTOR] = vector - mean
+            taught.append(dataclasses.replace(part, maps=maps))
         return taught
 
 
-def softened(logits: np.ndarray, temperature: float) -> np.ndarray:
-    """Logits [n, symmetries, K] -> probabilities float32 [n, K], their mean over the symmetries."""
-    scaled = logits / temperature
-    odds = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-    return (odds / odds.sum(axis=-1, keepdims=True)).mean(axis=1)
+def _mean_over_symmetries(features: np.ndarray) -> np.ndarray:
+    """Features [n, symmetries, N, F] of turned tiles -> maps [n, h, w, F] of the tiles as they are.
+
+    Only a square of tokens can be turned back.
+    """
+    tiles, symmetries, tokens, width = features.shape
+    side = math.isqrt(tokens)
+    if side**2 != tokens:
+        raise ValueError(f"Tokens must form a square. Received: {tokens}.")
+    found = np.empty((tiles, side, side, width), features.dtype)
+    for rows in np.array_split(np.arange(tiles), -(-tiles // BATCH)):
+        total = 0
+        for code in range(symmetries):
+            turned = features[rows, code].reshape(-1, side, side, width).astype(np.float32)
+            total += apply_symmetries(turned, np.full(len(rows), INVERSE[code]))
+        found[rows] = total / symmetries
+    return found
 
 
 def teacher_of(run: Run) -> Teacher | None:
@@ -112,17 +126,33 @@ def teacher_of(run: Run) -> Teacher | None:
 
 
 def losses(config: Config) -> dict[str, tuple[keras.losses.Loss, float]]:
-    """Per output of `taught_model`, its loss and weight.
-
-    The gradient of a softened loss falls with the temperature squared, which the weight gives back
-    (Hinton et al. 2015).
-    """
+    """Per output of `taught_model`, its loss and weight."""
     settings = config.train
-    land_use = settings.teacher_share * settings.teacher_temperature**2
     return {
-        LAND_USE: (CrossEntropy(), land_use * dict(config.tasks).get("land_use", 0.0)),
+        LAND_USE: (
+            SoftenedCrossEntropy(settings.teacher_temperature),
+            settings.teacher_share * dict(config.tasks).get("land_use", 0.0),
+        ),
         VECTOR: (CosineDistance(), settings.teacher_features),
     }
+
+
+class SoftenedCrossEntropy(keras.losses.Loss):
+    """Cross entropy of logits [B, K] with logits, both divided by a temperature first.
+
+    The gradient falls with the temperature squared, by which the loss is multiplied (Hinton et al.
+    2015).
+    """
+
+    def __init__(self, temperature: float):
+        super().__init__(name="softened_cross_entropy", reduction="mean_with_sample_weight")
+        self.temperature = temperature
+
+    def call(self, y_true, y_pred):
+        """One value a row."""
+        odds = ops.softmax(y_true / self.temperature)
+        said = ops.log_softmax(y_pred / self.temperature)
+        return -(self.temperature**2) * ops.sum(odds * said, axis=-1)
 
 
 class CosineDistance(keras.losses.Loss):
@@ -155,10 +185,20 @@ def _classes(tasks: Sequence[Task]) -> tuple[str, ...]:
 
 
 def _network(teacher: Run, land_use: bool) -> keras.Model:
-    trained = teacher.model()
-    heads = {"land_use": (trained.get_layer("land_use"), ("image_vector",))} if land_use else {}
-    encoder, dtype = trained.get_layer("image_encoder"), teacher.config.pixels.dtype
-    inputs, features, outputs = connect(teacher.config, encoder, None, heads, dtype)
+    trained, config = teacher.model(), teacher.config
+    encoder = trained.get_layer("image_encoder")
+    shape = encoder.input.shape[1:]
+    image = keras.Input(shape, dtype=config.pixels.dtype, name="image")
+    features = encoder(image)
+    tokens = features["image_tokens"]
+    if config.model.pooling == "cls":  # what a token says of its place was never trained
+        tokens = features["image_vector"][:, None]
+    said = [tokens]
+    if land_use:
+        # linear: the mean of the tokens' logits are the logits of their mean
+        head, (_, places, width) = trained.get_layer("land_use"), tokens.shape
+        each = head(ops.reshape(tokens, (-1, width)))
+        said.insert(0, ops.reshape(each, (-1, places, each.shape[-1])))
     together = keras.layers.Concatenate(dtype="float32", name="side_by_side")
-    made = together([*outputs.values(), features["image_vector"]])
-    return keras.Model(inputs["image"], made, name="teacher")
+    made = together(said) if len(said) > 1 else ops.cast(tokens, "float32")
+    return keras.Model(image, made, name="teacher")
