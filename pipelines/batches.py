@@ -5,8 +5,8 @@ each kind of sentence. What stands in a batch is a pure function of (seed, step)
 was stopped goes on with exactly the batches it would have seen.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import keras
@@ -14,69 +14,13 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.augment import Augmentation, augment, means_within, mix, whole
+from pipelines.examples import Arrays, Examples, Slots, shares, steps_per_epoch
 
 if keras.config.backend() != "tensorflow":
     tf.config.set_visible_devices([], "GPU")  # else it takes the memory that the model needs
 tf.config.list_logical_devices()  # looks for GPUs now, with its warnings, not in mid-command
 
-Arrays = dict[str, np.ndarray]
 Batch = tuple[Arrays, Arrays, Arrays]  # x, y, weight
-
-
-@dataclass(frozen=True)
-class Slots:
-    """Sentences of one kind; those of image i are the rows starts[i] to starts[i + 1].
-
-    Attributes:
-        starts: int64 [n + 1].
-        inputs: Per input of the model, an array [m, ...].
-        targets: Per task, an array [m, ...]; a missing label is a valid placeholder, 0.
-        weights: Per task, float32 [m]: 1 where the target is known, else 0.
-        symmetric: bool [m], True where every symmetry of the tile keeps the sentence true.
-        types: int [m], the type of each sentence, for drawing rare ones more often.
-    """
-
-    starts: np.ndarray
-    inputs: Arrays
-    targets: Arrays
-    weights: Arrays
-    symmetric: np.ndarray
-    types: np.ndarray
-
-    @property
-    def most(self) -> int:
-        """The largest number of sentences on one image."""
-        return int(np.diff(self.starts).max(initial=0))
-
-
-@dataclass(frozen=True)
-class Examples:
-    """One split of one data set, encoded; images stay in their memory-mapped store.
-
-    Attributes:
-        name: Of the data set.
-        images: [n, S, S, C] in the stored dtype; or, if `turned`, what a frozen encoder made of
-            each tile in each of its symmetries: [n, 8, ...], or [n, 1, ...] of the tile as it is.
-        targets: Per image task, an array [n, ...]; a mean of two rows has a meaning.
-        weights: Per image task, float32 [n].
-        slots: Per kind of sentence ("question"), what hangs on the images.
-        turned: Whether `images` holds every symmetry.
-        maps: Per further target, what is said of each part of a tile, [n, h, w, F], whichever way
-            it is turned. A crop is told the mean over what it shows. A map of one cell says nothing
-            of parts: there a crop weighs what it keeps of the area, for who sees a third of a tile
-            cannot know all that is said of the whole.
-    """
-
-    name: str
-    images: np.ndarray
-    targets: Arrays
-    weights: Arrays
-    slots: dict[str, Slots] = field(default_factory=dict)
-    turned: bool = False
-    maps: Arrays = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.images)
 
 
 @dataclass(frozen=True)
@@ -86,27 +30,6 @@ class Draw:
     images: np.ndarray
     sentences: dict[str, np.ndarray]
     symmetries: np.ndarray
-
-
-def shares(lengths: list[int], batch_size: int) -> list[int]:
-    """Rows of each data set in every batch: in proportion to its images, at least one."""
-    if batch_size < len(lengths):
-        raise ValueError(
-            f"batch_size must be at least the number of data sets. "
-            f"Received: {batch_size=}, {len(lengths)} data sets."
-        )
-    exact = np.array(lengths) / sum(lengths) * batch_size
-    counts = np.maximum(1, np.floor(exact).astype(int))
-    while counts.sum() < batch_size:
-        counts[np.argmax(exact - counts)] += 1
-    while counts.sum() > batch_size:
-        counts[np.argmax(np.where(counts > 1, counts - exact, -np.inf))] -= 1
-    return counts.tolist()
-
-
-def steps_per_epoch(parts: list[Examples], batch_size: int) -> int:
-    """Steps in which, together, the data sets give each of their images once."""
-    return -(-sum(map(len, parts)) // batch_size)
 
 
 def training_batches(
@@ -119,6 +42,7 @@ def training_batches(
     augmentation: Augmentation | None = None,
     size: int | None = None,
     type_balance: float = 0.0,
+    data_balance: float = 0.0,
 ) -> tf.data.Dataset:
     """The batches of epochs `first_epoch` to `epochs`, one after the other.
 
@@ -132,13 +56,15 @@ def training_batches(
         augmentation: What is done to the tiles; nothing by default.
         size: Pixels a side that the model sees; as stored by default.
         type_balance: 0 draws an image's sentences as they come, 1 each of its types equally often.
+        data_balance: Of `shares`.
 
     Returns:
         A data set of (x, y, weight) for `model.fit(..., steps_per_epoch=...)`: x holds `image`
-        [B, S, S, C] and each slot input [B, G, ...]; y and weight hold one entry a task.
+        [B, S, S, C] and each slot input [R, G, ...]; y and weight hold one entry a task. The R
+        rows of a kind of sentence are those of the data sets that have any, see `carriers`.
     """
     steps = steps_per_epoch(parts, batch_size)
-    counts = shares([len(part) for part in parts], batch_size)
+    counts = shares([len(part) for part in parts], batch_size, data_balance)
     augmentation = augmentation or Augmentation()
     side = size or parts[0].images.shape[1]
 
@@ -152,9 +78,10 @@ def training_batches(
         gathered = []
         for index, (part, count) in enumerate(zip(parts, counts, strict=True)):
             rows = order(index, epoch)[at * count : (at + 1) * count]
-            drawn = _draw(part, rows, slots, augmentation.symmetries, type_balance, rng)
+            own = {kind: width for kind, width in slots.items() if part.slots[kind].most}
+            drawn = _draw(part, rows, own, augmentation.symmetries, type_balance, rng)
             gathered.append(_gather(part, drawn, augmentation, side, rng))
-        return tf.nest.map_structure(lambda *arrays: np.concatenate(arrays), *gathered)
+        return tuple(map(_joined, zip(*gathered, strict=True)))
 
     return _dataset(batch, range(first_epoch * steps, epochs * steps))
 
@@ -269,6 +196,12 @@ def _gather(part: Examples, drawn: Draw, how: Augmentation, size: int, rng) -> B
         y |= {name: _take(array, places) for name, array in group.targets.items()}
         weight |= {name: _take(array, places) for name, array in group.weights.items()}
     return x, y, weight
+
+
+def _joined(parts: Sequence[Arrays]) -> Arrays:
+    """Arrays of one name under each other; a name may be missing in some."""
+    names = dict.fromkeys(name for each in parts for name in each)
+    return {name: np.concatenate([e[name] for e in parts if name in e]) for name in names}
 
 
 def _known(maps: np.ndarray, boxes: np.ndarray) -> np.ndarray:

@@ -190,6 +190,9 @@ class TrainConfig:
     type_balance: float = setting(
         0.0, "0 draws questions as they come, 1 each type of an image's equally often"
     )
+    data_balance: float = setting(
+        0.0, "0 fills batches from data sets in proportion to their images, 1 equally from each"
+    )
     dtype: str = setting(
         "float32",
         "of the computation; variables stay float32",
@@ -238,7 +241,7 @@ class TrainConfig:
                 "encoder cached sees each tile only turned and flipped: crop must be 1, jitter and "
                 f"gain 0. Received: crop={self.crop}, jitter={self.jitter}, gain={self.gain}."
             )
-        for name in ("mix", "teacher_share"):
+        for name in ("mix", "teacher_share", "data_balance"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} must be in [0, 1]. Received: {getattr(self, name)}.")
         if not 0 < self.masked < 1:

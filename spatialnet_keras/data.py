@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import pipelines
-from pipelines.batches import Examples
+from pipelines.examples import Examples
 from pipelines.images import band_statistics, read_image
 from pipelines.records import DataError, Records
 from pipelines.store import stored_images

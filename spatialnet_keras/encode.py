@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipelines.batches import Arrays, Examples, Slots
+from pipelines.batches import Arrays
+from pipelines.examples import Examples, Slots
 from pipelines.records import ALL_SYMMETRIES, Records, symmetries
 from spatialnet_keras.config import Config
 from spatialnet_keras.tasks import Task

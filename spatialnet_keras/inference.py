@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from pipelines.batches import Examples, evaluation_batches, unpad
+from pipelines.batches import evaluation_batches, unpad
+from pipelines.examples import Examples
 from pipelines.records import ALL_SYMMETRIES
 from spatialnet_keras import data
 from spatialnet_keras.config import Config

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import keras
+from keras import ops
 
 from spatialnet_keras.config import Config
 from spatialnet_keras.encoders import image_encoder, question_encoder, split_at_features
@@ -51,37 +52,44 @@ def model_on_features(model: keras.Model, config: Config, tasks: Sequence[Task])
     return keras.Model(inputs, outputs, name="spatialnet_vit_on_features")
 
 
-def taught_model(
-    model: keras.Model, config: Config, tasks: Sequence[Task], vector: int
+def training_model(
+    model: keras.Model,
+    config: Config,
+    tasks: Sequence[Task],
+    carriers: dict[str, list[slice]],
+    vector: int = 0,
 ) -> keras.Model:
-    """The same layers with outputs for what is imitated of a teacher; in training alone.
+    """The same layers as they are trained: sentences hang on some rows of a batch alone.
 
     Args:
         model: Of `build_model` or `model_on_features`; the weights stay shared.
         config: Of the run.
         tasks: Fitted tasks.
-        vector: Width of the teacher's image vector.
+        carriers: Of `pipelines.examples`.
+        vector: Width of a teacher's image vector; 0 without a teacher.
 
     Returns:
-        As `model`, with `teacher_land_use`, the logits float32 [B, K] once more, if
+        As `model`, but of R rows where a kind of sentence hangs on R of the B images. With a
+        teacher also `teacher_land_use`, the logits float32 [B, K] once more, if
         `train.teacher_share`; and `teacher_vector` float32 [B, vector], a projection of the image
         vector, if `train.teacher_features`.
     """
     encoder, settings = model.get_layer("image_encoder"), config.train
     heads = {task.name: (model.get_layer(task.name), task.reads) for task in tasks}
     (dtype,) = (each.dtype for each in model.inputs if each.name == "image")
-    inputs, features, outputs = connect(config, encoder, _asking(model, tasks), heads, dtype)
-    if settings.teacher_share:
+    asking = _asking(model, tasks)
+    inputs, features, outputs = connect(config, encoder, asking, heads, dtype, carriers)
+    if vector and settings.teacher_share:
         once_more = keras.layers.Identity(dtype="float32", name="teacher_land_use")
         outputs["teacher_land_use"] = once_more(outputs["land_use"])
-    if settings.teacher_features:
+    if vector and settings.teacher_features:
         # a seed of its own: the network's must not depend on whether there is a teacher
         start = keras.initializers.GlorotUniform(settings.seed)
         projection = keras.layers.Dense(
             vector, kernel_initializer=start, dtype="float32", name="teacher_vector"
         )
         outputs["teacher_vector"] = projection(features["image_vector"])
-    return keras.Model(inputs, outputs, name="spatialnet_vit_taught")
+    return keras.Model(inputs, outputs, name="spatialnet_vit_training")
 
 
 def answering_model(model: keras.Model, config: Config, tasks: Sequence[Task]) -> keras.Model:
@@ -133,6 +141,7 @@ def connect(
     asking: keras.Model | None,
     heads: dict[str, Head],
     dtype: str,
+    carriers: dict[str, list[slice]] | None = None,
 ):
     """Connects encoders and heads: the image is encoded once for all heads and sentences.
 
@@ -142,22 +151,34 @@ def connect(
         asking: Encoder of the questions, if there are any.
         heads: Per output, its head and the inputs and features that it reads.
         dtype: Of the images.
+        carriers: Of `pipelines.examples`; by default all rows carry every kind of sentence.
 
     Returns:
         Inputs, features and outputs, each by name.
     """
     inputs = {"image": keras.Input(encoder.input.shape[1:], dtype=dtype, name="image")}
     features = dict(encoder(inputs["image"]))
+    tokens, vector = features["image_tokens"], features["image_vector"]
+    carriers = carriers or {}  # of all rows, where a kind is not in it
     if asking:
         shape = (None, config.model.question_words)
         inputs["question"] = keras.Input(shape, dtype="int32", name="question")
-        features |= asking([inputs["question"], features["image_tokens"], features["image_vector"]])
+        seen = [_rows(each, carriers.get("question")) for each in (tokens, vector)]
+        features |= asking([inputs["question"], *seen])
     if any("caption_in" in reads for _, reads in heads.values()):
         shape = (None, config.model.caption_words)
         inputs["caption_in"] = keras.Input(shape, dtype="int32", name="caption_in")
     features |= inputs
+    described = features | {"image_tokens": _rows(tokens, carriers.get("caption"))}
     outputs = {}
     for name, (head, reads) in heads.items():
-        read = [features[each] for each in reads]
+        read = [(described if "caption_in" in reads else features)[each] for each in reads]
         outputs[name] = head(read if len(read) > 1 else read[0])
     return inputs, features, outputs
+
+
+def _rows(x, slices: list[slice] | None):
+    if slices is None:
+        return x
+    pieces = [x[each, ...] for each in slices]  # Keras takes no slice alone
+    return pieces[0] if len(pieces) == 1 else ops.concatenate(pieces, axis=0)

@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 from spatialnet_keras.config import Config, override
-from spatialnet_keras.model import answering_model, build_model
+from spatialnet_keras.model import answering_model, build_model, training_model
 from spatialnet_keras.presets import PRESETS
 from spatialnet_keras.tasks import TASKS
 from tests.tasks.test_tasks import records
@@ -266,3 +266,21 @@ def test_as_many_captions_are_followed_as_beams_are_asked_for(model):
         x = {name: value for name, value in inputs().items() if name != "caption_in"}
         written = answers(answering_model(model, config, TASKS_HERE), x)["caption"]
         assert written.shape == (2, beams, 10)
+
+
+def test_rows_that_carry_sentences_answer_as_in_a_batch_where_all_do(model):
+    carriers = {"question": [slice(1, 3)], "caption": [slice(0, 1), slice(3, 4)]}
+    trained = training_model(model, TINY, TASKS_HERE, carriers)
+    x = inputs(images=4)
+    expected = answers(model, x)
+    rows = {"question": [1, 2], "caption": [0, 3]}
+    some = {
+        "image": x["image"],
+        "question": x["question"][rows["question"]],
+        "caption_in": x["caption_in"][rows["caption"]],
+    }
+    found = answers(trained, some)
+    assert found.keys() == expected.keys()
+    for task in TASKS_HERE:
+        ours = rows.get(task.unit, range(4))
+        assert distance(found[task.name], expected[task.name][list(ours)]) < 1e-5

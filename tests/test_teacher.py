@@ -9,7 +9,8 @@ from keras import ops
 
 import train
 from pipelines.augment import Augmentation, means_within
-from pipelines.batches import Examples, training_batches
+from pipelines.batches import training_batches
+from pipelines.examples import Examples
 from pipelines.images import apply_symmetries
 from pipelines.records import DataError
 from spatialnet_keras import data, training
@@ -170,7 +171,7 @@ def test_a_student_comes_to_agree_with_its_teacher(city, teacher, tmp_path):
 
     keras.utils.set_random_seed(0)
     model = training.build_model(run.config, run.tasks, 0)
-    taught = training.taught_model(model, run.config, run.tasks, made.vector)
+    taught = training.training_model(model, run.config, run.tasks, {}, made.vector)
     compile_model(taught, run.config, run.tasks, 100)
     batches = training_batches([examples], 16, {}, 0, 40, augmentation=Augmentation(True))
     agreement = [(labels == said).mean()]  # all that labels could teach
@@ -270,7 +271,7 @@ def test_the_networks_own_start_does_not_depend_on_the_teacher(city, teacher, tm
     starts = []
     for _ in range(2):
         keras.utils.set_random_seed(len(starts))
-        taught = training.taught_model(model, run.config, run.tasks, 24)
+        taught = training.training_model(model, run.config, run.tasks, {}, 24)
         kernel = taught.get_layer("teacher_vector").kernel
         starts.append(np.array(ops.convert_to_numpy(kernel)))
     assert np.array_equal(*starts)

@@ -153,6 +153,19 @@ def test_a_task_without_any_label_is_refused_by_name(city, tmp_path, name):
         training.prepare(caption_only, tmp_path, parts)
 
 
+def test_sets_with_and_without_questions_are_trained_jointly(city, tmp_path):
+    """Captions hang on one set, questions on the other, land use on one: one network of all."""
+    sets = tuple((name, str(city / name)) for name in ("ucm_captions", "rsvqa_lr"))
+    asked = dataclasses.replace(config(city, train__data_balance=1.0, train__epochs=1), data=sets)
+    run = training.train(asked, tmp_path / "run", verbose=0)
+    (entry,) = run.metrics["history"]
+    learned = {name.removesuffix("_loss") for name in entry if not name.startswith("val_")}
+    assert {"land_use", "presence", "count", "caption"} <= learned
+    scored = {row["task"] for row in run.metrics["scores"] if row["split"] == "test"}
+    assert {"land_use", "presence", "count", "caption"} <= scored
+    assert {each.unit for each in run.tasks} == {"image", "question", "caption"}
+
+
 def test_the_rate_rises_then_falls():
     settings = dataclasses.replace(PRESETS["paper"].train, warmup=0.1)
     rate = optimizer(settings, 100).learning_rate

@@ -10,14 +10,15 @@ from pathlib import Path
 import keras
 
 from pipelines.augment import Augmentation
-from pipelines.batches import Examples, steps_per_epoch, training_batches
+from pipelines.batches import training_batches
+from pipelines.examples import Examples, carriers, shares, steps_per_epoch
 from spatialnet_keras import data, facts
 from spatialnet_keras.config import Config, ConfigError, ModelConfig, unknown
 from spatialnet_keras.encode import questions
 from spatialnet_keras.encoders import split_at_features
 from spatialnet_keras.evaluation.board import folder, write_settings
 from spatialnet_keras.evaluation.scoring import evaluations, record
-from spatialnet_keras.model import build_model, model_on_features, taught_model
+from spatialnet_keras.model import build_model, model_on_features, training_model
 from spatialnet_keras.reporting.writing import write_report
 from spatialnet_keras.run import Run
 from spatialnet_keras.tasks import TASKS, Task, task
@@ -172,8 +173,12 @@ def _fit(
         model = model_on_features(network, config, run.tasks)
         examples = _on_features(below, examples, 8 if settings.symmetries else 1)
         held_out = _on_features(below, held_out, 1)
+    counts = shares([len(part) for part in examples], settings.batch_size, settings.data_balance)
+    carrying = carriers(examples, counts)
+    if teacher or carrying:
+        vector = teacher.vector if teacher else 0
+        model = training_model(model, config, run.tasks, carrying, vector)
     if teacher:
-        model = taught_model(model, config, run.tasks, teacher.vector)
         examples = teacher.teach(run, examples, skip_bad)
     compile_model(model, config, run.tasks, settings.epochs * steps, below)
     if "facts" not in run.metrics:
@@ -233,6 +238,7 @@ def _batches(examples: list[Examples], config: Config, first_epoch: int):
         ),
         config.model.image_size,
         settings.type_balance,
+        settings.data_balance,
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-from pipelines.batches import Examples
+from pipelines.examples import Examples
 from spatialnet_keras.config import ConfigError, DecodeConfig
 from spatialnet_keras.data import Part
 from spatialnet_keras.evaluation.board import folder, picture_event

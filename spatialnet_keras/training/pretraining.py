@@ -10,7 +10,8 @@ import keras
 import numpy as np
 
 from pipelines.augment import Augmentation
-from pipelines.batches import Examples, steps_per_epoch, training_batches
+from pipelines.batches import training_batches
+from pipelines.examples import Examples, steps_per_epoch
 from spatialnet_keras import data, facts
 from spatialnet_keras.config import Config, ConfigError
 from spatialnet_keras.evaluation.board import folder

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from pipelines.batches import Examples
+from pipelines.examples import Examples
 from pipelines.images import apply_symmetries
 from pipelines.records import INVERSE, DataError
 from spatialnet_keras import data

@@ -2,15 +2,8 @@ import numpy as np
 import pytest
 
 from pipelines.augment import Augmentation
-from pipelines.batches import (
-    Examples,
-    Slots,
-    evaluation_batches,
-    shares,
-    steps_per_epoch,
-    training_batches,
-    unpad,
-)
+from pipelines.batches import evaluation_batches, training_batches, unpad
+from pipelines.examples import Examples, Slots, carriers, shares, steps_per_epoch
 
 
 def examples(images: int, each: int = 3, symmetric: bool = True, first: int = 0) -> Examples:
@@ -102,6 +95,24 @@ def test_a_small_data_set_is_in_every_batch():
     assert shares([50, 50], 3) in ([2, 1], [1, 2])
     with pytest.raises(ValueError, match="at least the number of data sets"):
         shares([10, 10, 10], 2)
+
+
+def test_data_sets_can_be_drawn_from_equally():
+    assert shares([1680, 71], 32, balance=1) == [16, 16]
+    assert shares([1600, 100], 30, balance=0.5) == [24, 6]
+
+
+def test_rows_of_a_data_set_without_sentences_carry_no_slots():
+    parts = [examples(6, each=0), examples(6, first=50), examples(6, each=0, first=80)]
+    for x, y, weight in batches(parts, size=6):
+        assert len(x["image"]) == len(y["kind"]) == 6
+        assert y["answer"].shape == weight["answer"].shape == (2, 2)
+        assert (y["answer"] // 100 == y["kind"][2:4, None]).all()
+        assert (x["question"] == y["answer"][..., None] + 1).all()
+    assert carriers(parts, [2, 3, 1]) == {"question": [slice(2, 5)]}
+    assert carriers(parts[1:2], [4]) == {}
+    mixed = [parts[1], parts[0], parts[1]]
+    assert carriers(mixed, [1, 1, 2]) == {"question": [slice(0, 1), slice(2, 4)]}
 
 
 def test_turned_tiles_carry_no_sentence_that_names_a_side():
