@@ -101,6 +101,18 @@ def test_a_teacher_is_asked_about_every_tile_in_every_symmetry_at_its_own_size(
     assert taught.targets["land_use"] is examples[0].targets["land_use"]
 
 
+def test_what_a_teacher_makes_of_the_tiles_is_computed_once(city, teacher, tmp_path, monkeypatch):
+    parts = data.read(student(city), "train")
+    run = training.prepare(student(city, teacher.path), tmp_path, parts)
+    examples = [part.encode(run.tasks, run.vocabulary, run.config) for part in parts]
+    (first,) = teacher_of(run).teach(run, examples)
+    # another process draws other seeds for layers that are not at work here
+    keras.utils.set_random_seed(1234)
+    monkeypatch.setattr("spatialnet_keras.training.features._compute", None)
+    (second,) = teacher_of(run).teach(run, examples)
+    assert np.array_equal(first.maps["teacher_vector"], second.maps["teacher_vector"])
+
+
 def test_maps_are_of_the_tile_as_it_is_however_the_teacher_saw_it():
     tiles = np.random.default_rng(0).normal(size=(3, 4, 4, 2)).astype("float16")
     seen = [apply_symmetries(tiles, np.full(3, code)).reshape(3, 16, 2) for code in range(8)]
