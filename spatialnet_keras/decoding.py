@@ -113,12 +113,14 @@ def log_likelihood(decoder: CaptionDecoder, captions, image_tokens):
         image_tokens: [B, N, D].
 
     Returns:
-        Sums of the words' log probabilities, float32 [B, C].
+        Sums of the words' log probabilities, float32 [B, C]; those of unknown words, which are
+        never written, are left out.
     """
     read = ops.pad(captions[:, :, :-1], ((0, 0), (0, 0), (1, 0)), constant_values=START)
     likely = _log_probabilities(decoder(read, image_tokens))
     likely = ops.take_along_axis(likely, captions[:, :, :, None], axis=-1)[:, :, :, 0]
-    return ops.sum(ops.where(ops.equal(captions, PAD), 0.0, likely), axis=-1)
+    silent = ops.equal(captions, PAD) | ops.equal(captions, UNKNOWN)
+    return ops.sum(ops.where(silent, 0.0, likely), axis=-1)
 
 
 def _log_probabilities(logits):

@@ -14,11 +14,12 @@ from pipelines.examples import Examples
 from spatialnet_keras.config import ConfigError, DecodeConfig
 from spatialnet_keras.data import Part
 from spatialnet_keras.evaluation.board import folder, picture_event
-from spatialnet_keras.inference import Outputs, predict
-from spatialnet_keras.model import answering_model
+from spatialnet_keras.inference import predict
+from spatialnet_keras.model import answering_model, likelihood_model
 from spatialnet_keras.plots import answer_sheet
 from spatialnet_keras.run import Run
 from spatialnet_keras.training.checkpoints import keep, save_state
+from spatialnet_keras.training.validation import validation_logs
 
 
 class Epoch(keras.callbacks.Callback):
@@ -49,8 +50,13 @@ class Epoch(keras.callbacks.Callback):
         self.config = dataclasses.replace(run.config, decode=DecodeConfig())
 
     def on_train_begin(self, logs=None):
-        """Connects the network's layers to answer."""
+        """Connects the network's layers to answer, and to judge captions."""
         self.answering = answering_model(self.model, self.config, self.run.tasks)
+        self.judges = {
+            task.name: likelihood_model(self.answering, task)
+            for task in self.run.tasks
+            if task.unit == "caption"
+        }
 
     def on_epoch_begin(self, epoch, logs=None):
         """Starts the clock."""
@@ -74,7 +80,7 @@ class Epoch(keras.callbacks.Callback):
                 predict(self.answering, examples, self.run.tasks, self.config)
                 for _, examples in self.validation
             ]
-            logs.update(validation_logs(self.run, self.validation, self.outputs))
+            logs.update(validation_logs(self.run, self.validation, self.outputs, self.judges))
             monitored = f"val_{self.run.config.train.monitor}"
             if self._is_best(logs[monitored], monitored):
                 keep(self.run, self.network)
@@ -181,30 +187,3 @@ def _copies(model: keras.Model) -> list[np.ndarray]:
 def _assign(model: keras.Model, values: list[np.ndarray]) -> None:
     for variable, value in zip(model.trainable_variables, values, strict=True):
         variable.assign(value)
-
-
-def validation_logs(run: Run, parts: list[tuple[Part, Examples]], outputs: list[Outputs]) -> dict:
-    """Losses and scores over all validation rows, of all data sets together.
-
-    Returns:
-        `val_loss` (without captions and lambda_reg |W|^2), `val_{task}_loss`, `val_{task}_{score}`,
-        and `val_score`: the mean over the tasks of each one's main score.
-    """
-    logs, main = {"val_loss": 0.0}, []
-    for task in run.tasks:
-        output = np.concatenate([each[task.name] for each in outputs])
-        truths = [truth for part, _ in parts for truth in task.truths(part.records)]
-        known = np.array([truth is not None for truth in truths], bool)
-        if not known.any():
-            continue
-        labels = [truth for truth in truths if truth is not None]
-        reached = task.score(task.answer(output[known]), labels)
-        logs |= {f"val_{task.name}_{name}": value for name, value in reached.items()}
-        if task.unit != "caption":  # its output here is what it wrote, which has no loss
-            target, weight = task.encode(labels)
-            loss = float(ops.convert_to_numpy(task.loss()(target, output[known], weight)))
-            logs |= {f"val_{task.name}_loss": loss}
-            logs["val_loss"] += dict(run.config.tasks)[task.name] * loss
-        if task.headline:
-            main.append(reached[task.scores[0]])
-    return logs | {"val_score": float(np.mean(main)) if main else -logs["val_loss"]}
