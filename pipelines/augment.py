@@ -68,59 +68,6 @@ def whole(images: int) -> np.ndarray:
     return np.tile(np.float32([0, 0, 1, 1]), (images, 1))
 
 
-def means_within(maps: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """The mean of each map over its box; a cell that is cut counts by how much of it is inside.
-
-    Args:
-        maps: [B, h, w, F].
-        boxes: Left, top, right, bottom as shares of a side, [B, 4].
-
-    Returns:
-        float32 [B, F].
-    """
-
-    def inside(cells: int, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-        edges = np.arange(cells + 1) / cells
-        length = np.minimum(end[:, None], edges[1:]) - np.maximum(start[:, None], edges[:-1])
-        length = length.clip(min=0)
-        return (length / length.sum(axis=1, keepdims=True)).astype(np.float32)
-
-    left, top, right, bottom = boxes.T
-    rows, columns = inside(maps.shape[1], top, bottom), inside(maps.shape[2], left, right)
-    return np.einsum("bh,bw,bhwf->bf", rows, columns, maps.astype(np.float32), optimize=True)
-
-
-def mix(images: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mixes each tile of a batch with another one: all by mixup, or all by cutmix.
-
-    Args:
-        images: [B, S, S, C]; or features of tiles, and those without rows and columns, [B, N, F],
-            by mixup alone.
-        rng: Where the randomness comes from.
-
-    Returns:
-        The mixed tiles in the dtype of `images`; the other tile's row, int [B]; and the share of
-        its own that each tile keeps, float32 [B].
-    """
-    others = rng.permutation(len(images))
-    if rng.random() < 0.5 or images.ndim < 4:
-        shares = rng.beta(0.2, 0.2, len(images)).astype(np.float32)
-        own = shares.reshape(-1, *(1,) * (images.ndim - 1))
-        mixed = own * images + (1 - own) * images[others]
-        if images.dtype.kind != "f":
-            mixed = np.rint(mixed)
-        return mixed.astype(images.dtype), others, shares
-    mixed, side = images.copy(), images.shape[1]
-    shares = np.ones(len(images), np.float32)
-    for row, other in enumerate(others):
-        edge = round(side * np.sqrt(rng.random()))
-        top, left = rng.integers(0, side - edge + 1, 2)
-        box = slice(top, top + edge), slice(left, left + edge)
-        mixed[row][box] = images[other][box]
-        shares[row] = 1 - (edge / side) ** 2
-    return mixed, others, shares
-
-
 def _crop(side: int, smallest: float, rng: np.random.Generator) -> Box:
     """A box of a share of the area from `smallest` to 1, its sides at most 4 : 3 apart."""
     area = rng.uniform(smallest, 1.0)

@@ -13,8 +13,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipelines.augment import Augmentation, augment, means_within, mix, whole
+from pipelines.augment import Augmentation, augment, whole
+from pipelines.cells import parts_of
 from pipelines.examples import Arrays, Examples, Slots, shares, steps_per_epoch
+from pipelines.images import apply_symmetries
+from pipelines.mixing import mix
 
 if keras.config.backend() != "tensorflow":
     tf.config.set_visible_devices([], "GPU")  # else it takes the memory that the model needs
@@ -182,14 +185,16 @@ def _gather(part: Examples, drawn: Draw, how: Augmentation, size: int, rng) -> B
         tiles = part.images[drawn.images]
         images, boxes = augment(tiles, drawn.symmetries, silent, how, size, rng)
     y = {name: target[drawn.images] for name, target in part.targets.items()}
-    y |= {name: means_within(maps[drawn.images], boxes) for name, maps in part.maps.items()}
     weight = {name: known[drawn.images] for name, known in part.weights.items()}
-    weight |= {name: _known(maps, boxes) for name, maps in part.maps.items()}
+    x = {name: parts_of(maps[drawn.images], boxes) for name, maps in part.maps.items()}
+    if drawn.symmetries.any():
+        x = {name: apply_symmetries(maps, drawn.symmetries) for name, maps in x.items()}
     if how.mix and silent.all() and rng.random() < how.mix:
-        images, others, own = mix(images, rng)
-        y = {name: _mean(target, target[others], own) for name, target in y.items()}
-        weight = {name: known * known[others] for name, known in weight.items()}
-    x = {"image": images}
+        images, mixture = mix(images, rng)
+        x = {name: mixture.maps(maps) for name, maps in x.items()}
+        y = {name: mixture.means(target) for name, target in y.items()}
+        weight = {name: known * known[mixture.others] for name, known in weight.items()}
+    x["image"] = images
     for kind, places in drawn.sentences.items():
         group = part.slots[kind]
         x |= {name: _take(array, places) for name, array in group.inputs.items()}
@@ -202,16 +207,6 @@ def _joined(parts: Sequence[Arrays]) -> Arrays:
     """Arrays of one name under each other; a name may be missing in some."""
     names = dict.fromkeys(name for each in parts for name in each)
     return {name: np.concatenate([e[name] for e in parts if name in e]) for name in names}
-
-
-def _known(maps: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    left, top, right, bottom = boxes.T
-    return (right - left) * (bottom - top) if maps.shape[1:3] == (1, 1) else np.ones_like(left)
-
-
-def _mean(one: np.ndarray, other: np.ndarray, share: np.ndarray) -> np.ndarray:
-    share = share.reshape(-1, *(1,) * (one.ndim - 1))
-    return (share * one + (1 - share) * other).astype(one.dtype)
 
 
 def _take(array: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -45,10 +45,8 @@ class Examples:
         weights: Per image task, float32 [n].
         slots: Per kind of sentence ("question"), what hangs on the images.
         turned: Whether `images` holds every symmetry.
-        maps: Per further target, what is said of each part of a tile, [n, h, w, F], whichever way
-            it is turned. A crop is told the mean over what it shows. A map of one cell says nothing
-            of parts: there a crop weighs what it keeps of the area, for who sees a third of a tile
-            cannot know all that is said of the whole.
+        maps: Per further input, what is known of each part of a tile, [n, h, w, F]; it is cropped,
+            turned and mixed with the tile.
     """
 
     name: str

@@ -166,7 +166,7 @@ class TrainConfig:
     mix: float = setting(
         0.0, "share of batches whose tiles are mixed by mixup or cutmix, where nothing is asked"
     )
-    teacher: str = setting("", "a trained run that is imitated in land use and image vector")
+    teacher: str = setting("", "a trained run that is imitated in land use and features")
     teacher_share: float = setting(
         0.5, "of the land use loss that follows the teacher's probabilities, not the labels"
     )
@@ -174,7 +174,7 @@ class TrainConfig:
         2.0, "by which both logits are divided first (Hinton et al. 2015)"
     )
     teacher_features: float = setting(
-        1.0, "weight of the cosine distance to the teacher's image vector; 0: not imitated"
+        1.0, "weight of the cosine distance to the features of the teacher's tokens; 0: none"
     )
     masked: float = setting(
         0.75, "share of patches that --pretrain hides (He et al. 2021); of encoder vit"

@@ -1,6 +1,6 @@
 """The network: one image encoder, one question encoder, one head a task, one output a head."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 from keras import ops
@@ -48,48 +48,8 @@ def model_on_features(model: keras.Model, config: Config, tasks: Sequence[Task])
     """
     _, encoder = split_at_features(model.get_layer("image_encoder"))
     heads = {task.name: (model.get_layer(task.name), task.reads) for task in tasks}
-    inputs, _, outputs = connect(config, encoder, _asking(model, tasks), heads, dtype="float16")
+    inputs, _, outputs = connect(config, encoder, asking_of(model, tasks), heads, dtype="float16")
     return keras.Model(inputs, outputs, name="spatialnet_vit_on_features")
-
-
-def training_model(
-    model: keras.Model,
-    config: Config,
-    tasks: Sequence[Task],
-    carriers: dict[str, list[slice]],
-    vector: int = 0,
-) -> keras.Model:
-    """The same layers as they are trained: sentences hang on some rows of a batch alone.
-
-    Args:
-        model: Of `build_model` or `model_on_features`; the weights stay shared.
-        config: Of the run.
-        tasks: Fitted tasks.
-        carriers: Of `pipelines.examples`.
-        vector: Width of a teacher's image vector; 0 without a teacher.
-
-    Returns:
-        As `model`, but of R rows where a kind of sentence hangs on R of the B images. With a
-        teacher also `teacher_land_use`, the logits float32 [B, K] once more, if
-        `train.teacher_share`; and `teacher_vector` float32 [B, vector], a projection of the image
-        vector, if `train.teacher_features`.
-    """
-    encoder, settings = model.get_layer("image_encoder"), config.train
-    heads = {task.name: (model.get_layer(task.name), task.reads) for task in tasks}
-    (dtype,) = (each.dtype for each in model.inputs if each.name == "image")
-    asking = _asking(model, tasks)
-    inputs, features, outputs = connect(config, encoder, asking, heads, dtype, carriers)
-    if vector and settings.teacher_share:
-        once_more = keras.layers.Identity(dtype="float32", name="teacher_land_use")
-        outputs["teacher_land_use"] = once_more(outputs["land_use"])
-    if vector and settings.teacher_features:
-        # a seed of its own: the network's must not depend on whether there is a teacher
-        start = keras.initializers.GlorotUniform(settings.seed)
-        projection = keras.layers.Dense(
-            vector, kernel_initializer=start, dtype="float32", name="teacher_vector"
-        )
-        outputs["teacher_vector"] = projection(features["image_vector"])
-    return keras.Model(inputs, outputs, name="spatialnet_vit_training")
 
 
 def answering_model(model: keras.Model, config: Config, tasks: Sequence[Task]) -> keras.Model:
@@ -107,7 +67,7 @@ def answering_model(model: keras.Model, config: Config, tasks: Sequence[Task]) -
     encoder = model.get_layer("image_encoder")
     heads = {task.name: task.answering(model.get_layer(task.name), config.decode) for task in tasks}
     (dtype,) = (each.dtype for each in model.inputs if each.name == "image")
-    inputs, features, outputs = connect(config, encoder, _asking(model, tasks), heads, dtype)
+    inputs, features, outputs = connect(config, encoder, asking_of(model, tasks), heads, dtype)
     outputs["image_vector"] = features["image_vector"]
     return keras.Model(inputs, outputs, name="spatialnet_vit_answers")
 
@@ -130,7 +90,8 @@ def likelihood_model(answering: keras.Model, task: Task) -> keras.Model:
     return keras.Model({"image": image, "caption": caption}, likelihood([caption, tokens]))
 
 
-def _asking(model: keras.Model, tasks: Sequence[Task]) -> keras.Model | None:
+def asking_of(model: keras.Model, tasks: Sequence[Task]) -> keras.Model | None:
+    """The question encoder, if a task asks for one."""
     asked = any(task.unit == "question" for task in tasks)
     return model.get_layer("question_encoder") if asked else None
 
@@ -142,6 +103,7 @@ def connect(
     heads: dict[str, Head],
     dtype: str,
     carriers: dict[str, list[slice]] | None = None,
+    encode: Callable[[keras.KerasTensor], dict] | None = None,
 ):
     """Connects encoders and heads: the image is encoded once for all heads and sentences.
 
@@ -152,12 +114,13 @@ def connect(
         heads: Per output, its head and the inputs and features that it reads.
         dtype: Of the images.
         carriers: Of `pipelines.examples`; by default all rows carry every kind of sentence.
+        encode: Another way from images to the encoder's features; by default the encoder.
 
     Returns:
         Inputs, features and outputs, each by name.
     """
     inputs = {"image": keras.Input(encoder.input.shape[1:], dtype=dtype, name="image")}
-    features = dict(encoder(inputs["image"]))
+    features = dict((encode or encoder)(inputs["image"]))
     tokens, vector = features["image_tokens"], features["image_vector"]
     carriers = carriers or {}  # of all rows, where a kind is not in it
     if asking:

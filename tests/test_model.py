@@ -8,9 +8,10 @@ import pytest
 from keras import ops
 
 from spatialnet_keras.config import Config, override
-from spatialnet_keras.model import answering_model, build_model, training_model
+from spatialnet_keras.model import answering_model, build_model
 from spatialnet_keras.presets import PRESETS
 from spatialnet_keras.tasks import TASKS
+from spatialnet_keras.training.network import training_model
 from tests.tasks.test_tasks import records
 
 TINY = override(PRESETS["tiny"], {"model.question_words": 12, "model.caption_words": 10})

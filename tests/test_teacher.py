@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 import train
-from pipelines.augment import Augmentation, means_within
+from pipelines.augment import Augmentation
 from pipelines.batches import training_batches
 from pipelines.examples import Examples
 from pipelines.images import apply_symmetries
@@ -18,9 +18,8 @@ from spatialnet_keras.config import ConfigError, TrainConfig, override
 from spatialnet_keras.run import Run
 from spatialnet_keras.training.callbacks import Epoch
 from spatialnet_keras.training.compiling import compile_model
+from spatialnet_keras.training.network import _softened_cross_entropy, training_model
 from spatialnet_keras.training.teacher import (
-    CosineDistance,
-    SoftenedCrossEntropy,
     _mean_over_symmetries,
     teacher_of,
 )
@@ -59,46 +58,9 @@ def untaught(city, tmp_path_factory) -> Run:
 
 def test_the_softened_cross_entropy_by_hand():
     truth, said = np.log(np.float32([[16, 1], [1, 1]])), np.log(np.float32([[9, 1], [1, 1]]))
+    found = ops.convert_to_numpy(_softened_cross_entropy(truth, said, 2.0))
     softly = -4 * (0.8 * np.log(0.75) + 0.2 * np.log(0.25))  # the roots of 16 and 9: 4 and 3
-    both = SoftenedCrossEntropy(2.0)(truth, said, np.float32([1, 1]))
-    assert float(both) == pytest.approx((softly + 4 * np.log(2)) / 2, abs=1e-5)
-    first = SoftenedCrossEntropy(2.0)(truth, said, np.float32([1, 0]))
-    assert float(first) == pytest.approx(softly, abs=1e-5)
-
-
-def test_the_cosine_distance_by_hand():
-    truth, said = np.float32([[1, 0], [1, 0], [1, 0]]), np.float32([[2, 0], [0, 3], [-1, 0]])
-    weight = np.float32([1, 1, 0])
-    assert float(CosineDistance()(truth, said, weight)) == pytest.approx(0.5, abs=1e-5)
-
-
-@pytest.mark.parametrize(("pooling", "side"), [("mean", SIDE), ("cls", 1)])
-def test_a_teacher_is_asked_about_every_tile_in_every_symmetry_at_its_own_size(
-    city, teacher, tmp_path, pooling, side
-):
-    asked = {"model__image_size": 64, "model__width": 24, "model__pooling": pooling}
-    if pooling == "cls":
-        path, settings = tmp_path / "teacher", {**asked, "train__epochs": 1}
-        teacher = training.train(student(city, **settings), path, verbose=0)
-    parts = data.read(student(city), "train")
-    run = training.prepare(student(city, teacher.path), tmp_path, parts)
-    made = teacher_of(run)
-    examples = [part.encode(run.tasks, run.vocabulary, run.config) for part in parts]
-    (taught,) = made.teach(run, examples)
-    large = data.read(teacher.config, "train")[0].images[:3]
-    answers = teacher.answering_model()
-    logits, vectors = 0, 0
-    for code in range(8):
-        found = answers.predict({"image": apply_symmetries(large, np.full(3, code))}, verbose=0)
-        logits, vectors = logits + found["land_use"] / 8, vectors + found["image_vector"] / 8
-    land_use, vector = taught.maps["teacher_land_use"], taught.maps["teacher_vector"]
-    assert land_use.shape[:3] == vector.shape[:3] == (len(taught), side, side)
-    assert np.allclose(land_use[:3].mean(axis=(1, 2)), logits, atol=0.01)
-    assert vector.shape[3] == 24
-    assert np.allclose(vector.mean(axis=(0, 1, 2), dtype="float64"), 0, atol=0.01)
-    shift = vectors - vector[:3].mean(axis=(1, 2))
-    assert np.allclose(shift, shift[0], atol=0.01)
-    assert taught.targets["land_use"] is examples[0].targets["land_use"]
+    assert found == pytest.approx([softly, 4 * np.log(2)], abs=1e-5)
 
 
 def test_what_a_teacher_makes_of_the_tiles_is_computed_once(city, teacher, tmp_path, monkeypatch):
@@ -110,7 +72,7 @@ def test_what_a_teacher_makes_of_the_tiles_is_computed_once(city, teacher, tmp_p
     keras.utils.set_random_seed(1234)
     monkeypatch.setattr("spatialnet_keras.training.features._compute", None)
     (second,) = teacher_of(run).teach(run, examples)
-    assert np.array_equal(first.maps["teacher_vector"], second.maps["teacher_vector"])
+    assert np.array_equal(first.maps["teacher_map"], second.maps["teacher_map"])
 
 
 def test_maps_are_of_the_tile_as_it_is_however_the_teacher_saw_it():
@@ -119,34 +81,17 @@ def test_maps_are_of_the_tile_as_it_is_however_the_teacher_saw_it():
     assert np.allclose(_mean_over_symmetries(np.stack(seen, axis=1)), tiles, atol=1e-3)
 
 
-def test_a_crop_is_told_the_mean_of_what_it_shows():
-    maps = np.arange(16, dtype="float16").reshape(1, 4, 4, 1).repeat(3, axis=0)
-    boxes = np.float32([[0, 0, 1, 1], [0.25, 0.5, 0.75, 0.75], [0.125, 0, 0.5, 0.25]])
-    means = [7.5, np.mean([9, 10]), (0 * 0.5 + 1) / 1.5]
-    assert np.allclose(means_within(maps, boxes)[:, 0], means)
-
-
-def test_what_a_crop_is_told_follows_its_pixels_and_one_cell_weighs_what_is_kept():
-    tiles = np.random.default_rng(0).uniform(0, 255, (6, 64, 64, 1)).astype("float32")
-    maps = {"map": tiles, "one": tiles.mean(axis=(1, 2), keepdims=True)}
-    part = Examples("tiles", tiles, {}, {}, maps=maps)
-
-    def batch(**how):
+@pytest.mark.parametrize("how", [{}, {"crop": 0.3}, {"mix": 1.0}, {"crop": 0.5, "mix": 1.0}])
+def test_what_is_told_of_a_tile_follows_its_pixels(how):
+    tiles = np.random.default_rng(0).uniform(0, 255, (8, 4, 4, 1)).astype("float32")
+    large = tiles.repeat(16, axis=1).repeat(16, axis=2)
+    part = Examples("tiles", large, {}, {}, maps={"map": large})
+    for seed in range(4):
         augmentation = Augmentation(symmetries=True, **how)
-        batches = training_batches([part], 6, {}, 0, 1, augmentation=augmentation)
-        return next(batches.as_numpy_iterator())
-
-    x, y, weight = batch()
-    assert np.allclose(x["image"].mean(axis=(1, 2)), y["map"], atol=0.1)
-    assert np.allclose(y["map"], y["one"], atol=0.1)
-    assert (weight["map"] == 1).all()
-    assert (weight["one"] == 1).all()
-    x, y, weight = batch(crop=0.3)
-    assert np.allclose(x["image"].mean(axis=(1, 2)), y["map"], atol=1)
-    assert np.abs(y["map"] - y["one"]).max() > 1.5
-    assert (weight["map"] == 1).all()
-    assert ((weight["one"] > 0.25) & (weight["one"] < 1)).all()
-    assert np.ptp(weight["one"]) > 0.1
+        batches = training_batches([part], 6, {}, seed, 1, augmentation=augmentation)
+        x, _, _ = next(batches.as_numpy_iterator())
+        assert np.abs(x["image"] - x["map"]).mean() < 6  # resized in two ways
+        assert np.abs(x["image"] - x["map"][:, ::-1]).mean() > 20
 
 
 def test_a_teacher_that_is_not_listened_to_changes_nothing(city, teacher, untaught, tmp_path):
@@ -178,12 +123,12 @@ def test_a_student_comes_to_agree_with_its_teacher(city, teacher, tmp_path):
     run = training.prepare(asked, tmp_path / "student", parts)
     made = teacher_of(run)
     (examples,) = made.teach(run, [parts[0].encode(run.tasks, run.vocabulary, run.config)])
-    said = examples.maps["teacher_land_use"].mean(axis=(1, 2)).argmax(axis=-1)
+    said = examples.maps["teacher_map"][..., : made.classes].mean(axis=(1, 2)).argmax(axis=-1)
     tiles, labels = {"image": parts[0].images}, examples.targets["land_use"].argmax(axis=-1)
 
     keras.utils.set_random_seed(0)
     model = training.build_model(run.config, run.tasks, 0)
-    taught = training.training_model(model, run.config, run.tasks, {}, made.vector)
+    taught = training_model(model, run.config, run.tasks, {}, made)
     compile_model(taught, run.config, run.tasks, 100)
     batches = training_batches([examples], 16, {}, 0, 40, augmentation=Augmentation(True))
     agreement = [(labels == said).mean()]  # all that labels could teach
@@ -212,7 +157,7 @@ def test_a_stopped_teaching_goes_on_and_keeps_nothing_of_the_teacher(
         patch.setattr(Epoch, "on_epoch_end", stop)
         training.train(asked, tmp_path / "stopped", verbose=0)
     assert same(weights(training.train(asked, tmp_path / "stopped", verbose=0)), weights(whole))
-    assert "teacher_vector_loss" in whole.metrics["history"][0]
+    assert "teacher_features_loss" in whole.metrics["history"][0]
     assert whole.model().output.keys() == {"land_use"}
     assert not [each for each in whole.model().weights if "teacher" in each.path]
     assert Run.open(whole.path).config.train.teacher == str(teacher.path)
@@ -279,11 +224,11 @@ def test_the_networks_own_start_does_not_depend_on_the_teacher(city, teacher, tm
     keras.utils.set_random_seed(3)
     parts = data.read(student(city), "train")
     run = training.prepare(student(city, teacher.path), tmp_path, parts)
-    model = training.build_model(run.config, run.tasks, 0)
+    model, made = training.build_model(run.config, run.tasks, 0), teacher_of(run)
     starts = []
     for _ in range(2):
         keras.utils.set_random_seed(len(starts))
-        taught = training.training_model(model, run.config, run.tasks, {}, 24)
-        kernel = taught.get_layer("teacher_vector").kernel
+        taught = training_model(model, run.config, run.tasks, {}, made)
+        kernel = taught.get_layer("teacher_projection").kernel
         starts.append(np.array(ops.convert_to_numpy(kernel)))
     assert np.array_equal(*starts)

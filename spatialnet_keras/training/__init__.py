@@ -18,7 +18,7 @@ from spatialnet_keras.encode import questions
 from spatialnet_keras.encoders import split_at_features
 from spatialnet_keras.evaluation.board import folder, write_settings
 from spatialnet_keras.evaluation.scoring import evaluations, record
-from spatialnet_keras.model import build_model, model_on_features, training_model
+from spatialnet_keras.model import build_model, model_on_features
 from spatialnet_keras.reporting.writing import write_report
 from spatialnet_keras.run import Run
 from spatialnet_keras.tasks import TASKS, Task, task
@@ -28,6 +28,7 @@ from spatialnet_keras.training.checkpoints import load_state
 from spatialnet_keras.training.compiling import build_losses, compile_model
 from spatialnet_keras.training.features import stored_features
 from spatialnet_keras.training.initialise import initialise
+from spatialnet_keras.training.network import training_model
 from spatialnet_keras.training.regimes import apply_regime
 from spatialnet_keras.training.teacher import Teacher, teacher_of
 
@@ -176,8 +177,7 @@ def _fit(
     counts = shares([len(part) for part in examples], settings.batch_size, settings.data_balance)
     carrying = carriers(examples, counts)
     if teacher or carrying:
-        vector = teacher.vector if teacher else 0
-        model = training_model(model, config, run.tasks, carrying, vector)
+        model = training_model(model, config, run.tasks, carrying, teacher)
     if teacher:
         examples = teacher.teach(run, examples, skip_bad)
     compile_model(model, config, run.tasks, settings.epochs * steps, below)

@@ -1,9 +1,9 @@
 """Teacher: a trained run that another one imitates (`--teacher RUN`).
 
-Land use by its probabilities (Hinton et al. 2015), and its image vector through a projection that
-exists in training alone. Both are known for each of its tokens, so that a crop is told what the
-teacher makes of that part of the tile (ReLabel, Yun et al. 2021), and the teacher looks at each
-tile only once. What it says of sentences is not imitated.
+Land use by its probabilities (Hinton et al. 2015), and the features of its tokens through a
+projection that exists in training alone. Both are known for each of its tokens, so that a crop is
+told what the teacher makes of that part of the tile (ReLabel, Yun et al. 2021), and the teacher
+looks at each tile only once. What it says of sentences is not imitated.
 """
 
 import dataclasses
@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
-from keras import ops
 
 from pipelines.examples import Examples
 from pipelines.images import apply_symmetries
@@ -24,7 +23,8 @@ from spatialnet_keras.run import Run
 from spatialnet_keras.tasks import Task
 from spatialnet_keras.training.features import BATCH, stored_features
 
-LAND_USE, VECTOR = "teacher_land_use", "teacher_vector"  # outputs of `taught_model`
+MAP = "teacher_map"  # an input of `training_model`
+LAND_USE, FEATURES = "teacher_land_use", "teacher_features"  # its outputs
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,15 @@ class Teacher:
     classes: int
 
     @property
-    def vector(self) -> int:
-        """D, the width of the image vector."""
+    def width(self) -> int:
+        """D, of its features."""
         return self.network.output.shape[-1] - self.classes
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of a tile's map: h, w, K + D."""
+        side = math.isqrt(self.network.output.shape[1])
+        return side, side, self.classes + self.width
 
     def teach(
         self, run: Run, examples: Sequence[Examples], skip_bad: bool = False
@@ -59,9 +65,9 @@ class Teacher:
             skip_bad: Whether images that cannot be read were left out.
 
         Returns:
-            The examples with maps of what is imitated, float16, means over the tile's symmetries:
-            `teacher_land_use`, logits [n, h, w, K]; and `teacher_vector` [n, h, w, D], without its
-            mean over all tiles, which tells none from another.
+            The examples with `teacher_map`, float16 [n, h, w, K + D], the mean over the tile's
+            symmetries: logits, and features without their mean over all tiles, which tells none
+            from another. The distances to it are to be 0.
         """
         settings = run.config.train
         seen = override(run.config, {"model.image_size": self.run.config.model.image_size})
@@ -71,17 +77,22 @@ class Teacher:
             )
             for part in data.read(seen, "train", skip_bad)
         ]
-        vectors = [each[..., self.classes :] for each in made]
-        means = [each.mean(axis=(0, 1, 2), dtype="float64") for each in vectors]
+        features = [each[..., self.classes :] for each in made]
+        means = [each.mean(axis=(0, 1, 2), dtype="float64") for each in features]
         mean = np.average(means, axis=0, weights=[len(each) for each in made]).astype("float16")
         taught = []
-        for part, each, vector in zip(examples, made, vectors, strict=True):
-            maps = {}
-            if settings.teacher_share:
-                maps[LAND_USE] = each[..., : self.classes]
-            if settings.teacher_features:
-                maps[VECTOR] = vector - mean
-            taught.append(dataclasses.replace(part, maps=maps))
+        for part, each, own in zip(examples, made, features, strict=True):
+            own -= mean
+            wanted = {name: np.zeros(len(part), "float32") for name in losses(run.config)}
+            known = {name: np.ones(len(part), "float32") for name in wanted}
+            taught.append(
+                dataclasses.replace(
+                    part,
+                    targets=part.targets | wanted,
+                    weights=part.weights | known,
+                    maps={MAP: each},
+                )
+            )
         return taught
 
 
@@ -126,44 +137,24 @@ def teacher_of(run: Run) -> Teacher | None:
 
 
 def losses(config: Config) -> dict[str, tuple[keras.losses.Loss, float]]:
-    """Per output of `taught_model`, its loss and weight."""
+    """Per output of `training_model` that tells a distance to the teacher, its loss and weight."""
     settings = config.train
-    return {
-        LAND_USE: (
-            SoftenedCrossEntropy(settings.teacher_temperature),
-            settings.teacher_share * dict(config.tasks).get("land_use", 0.0),
-        ),
-        VECTOR: (CosineDistance(), settings.teacher_features),
+    weights = {
+        LAND_USE: settings.teacher_share * dict(config.tasks).get("land_use", 0.0),
+        FEATURES: settings.teacher_features,
     }
+    return {name: (Distance(), weight) for name, weight in weights.items() if weight}
 
 
-class SoftenedCrossEntropy(keras.losses.Loss):
-    """Cross entropy of logits [B, K] with logits, both divided by a temperature first.
-
-    The gradient falls with the temperature squared, by which the loss is multiplied (Hinton et al.
-    2015).
-    """
-
-    def __init__(self, temperature: float):
-        super().__init__(name="softened_cross_entropy", reduction="mean_with_sample_weight")
-        self.temperature = temperature
-
-    def call(self, y_true, y_pred):
-        """One value a row."""
-        odds = ops.softmax(y_true / self.temperature)
-        said = ops.log_softmax(y_pred / self.temperature)
-        return -(self.temperature**2) * ops.sum(odds * said, axis=-1)
-
-
-class CosineDistance(keras.losses.Loss):
-    """1 - cosine of vectors [B, D], a mean over the weights of the rows."""
+class Distance(keras.losses.Loss):
+    """What the network gives is its distance already, [B]; it is to be 0."""
 
     def __init__(self):
-        super().__init__(name="cosine_distance", reduction="mean_with_sample_weight")
+        super().__init__(name="distance", reduction="mean_with_sample_weight")
 
     def call(self, y_true, y_pred):
-        """One distance a row, 0 to 2."""
-        return 1 - ops.sum(ops.normalize(y_true) * ops.normalize(y_pred), axis=-1)
+        """One distance a row."""
+        return y_pred - y_true
 
 
 def _land_uses(teacher: Run, run: Run) -> int:
@@ -190,15 +181,16 @@ def _network(teacher: Run, land_use: bool) -> keras.Model:
     shape = encoder.input.shape[1:]
     image = keras.Input(shape, dtype=config.pixels.dtype, name="image")
     features = encoder(image)
-    tokens = features["image_tokens"]
+    # every operation is a layer with a name: by these the map is found again on the disk
     if config.model.pooling == "cls":  # what a token says of its place was never trained
-        tokens = features["image_vector"][:, None]
-    said = [tokens]
+        alone = keras.layers.Reshape((1, config.model.width), name="class_token_alone")
+        tokens = alone(features["image_vector"])
+    else:
+        tokens = keras.layers.Identity(name="tokens")(features["image_tokens"])
     if land_use:
         # linear: the mean of the tokens' logits are the logits of their mean
-        head, (_, places, width) = trained.get_layer("land_use"), tokens.shape
-        each = head(ops.reshape(tokens, (-1, width)))
-        said.insert(0, ops.reshape(each, (-1, places, each.shape[-1])))
-    together = keras.layers.Concatenate(dtype="float32", name="side_by_side")
-    made = together(said) if len(said) > 1 else ops.cast(tokens, "float32")
+        logits = trained.get_layer("land_use").get_layer("land_use_output")(tokens)
+        both = keras.layers.Concatenate(dtype="float32", name="side_by_side")
+        tokens = both([logits, tokens])
+    made = keras.layers.Identity(dtype="float32", name="teacher_map")(tokens)
     return keras.Model(image, made, name="teacher")

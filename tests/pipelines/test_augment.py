@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipelines.augment import Augmentation, augment, mix
+from pipelines.augment import Augmentation, augment
 
 
 def tiles(count: int = 4, side: int = 16, dtype: str = "uint8") -> np.ndarray:
@@ -61,23 +61,3 @@ def test_bright_pixels_do_not_wrap_around():
     white[:, :4] = 240
     for seed in range(20):
         assert run(white, seed=seed, jitter=0.5).min() > 60
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_a_mixed_tile_keeps_the_share_of_its_own_that_it_says(seed):
-    images = np.zeros((6, 16, 16, 3), np.float32)
-    images += np.arange(6, dtype=np.float32)[:, None, None, None]  # tile i is all i
-    mixed, others, shares = mix(images, np.random.default_rng(seed))
-    expected = shares * np.arange(6) + (1 - shares) * others
-    assert np.allclose(mixed.mean(axis=(1, 2, 3)), expected, atol=1e-5)
-    assert ((shares >= 0) & (shares <= 1)).all()
-    assert mixed.dtype == images.dtype
-
-
-def test_tiles_are_mixed_in_both_ways():
-    images = np.zeros((6, 16, 16, 3), np.float32)
-    images += np.arange(6, dtype=np.float32)[:, None, None, None]
-    mixed = [mix(images, np.random.default_rng(seed))[0] for seed in range(12)]
-    pasted = [np.array_equal(each, np.rint(each)) for each in mixed]  # cutmix makes no new value
-    assert any(pasted)
-    assert not all(pasted)

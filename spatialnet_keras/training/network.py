@@ -1,0 +1,112 @@
+"""The network as it is trained: sentences on some rows alone, and a teacher beside it."""
+
+import math
+from collections.abc import Sequence
+
+import keras
+from keras import ops
+
+from spatialnet_keras.config import Config
+from spatialnet_keras.model import asking_of, connect
+from spatialnet_keras.tasks import Task
+from spatialnet_keras.training.teacher import FEATURES, LAND_USE, MAP, Teacher
+
+
+def training_model(
+    model: keras.Model,
+    config: Config,
+    tasks: Sequence[Task],
+    carriers: dict[str, list[slice]],
+    teacher: Teacher | None = None,
+) -> keras.Model:
+    """The same layers as they are trained.
+
+    Args:
+        model: Of `build_model` or `model_on_features`; the weights stay shared.
+        config: Of the run.
+        tasks: Fitted tasks.
+        carriers: Of `pipelines.examples`.
+        teacher: Who is imitated.
+
+    Returns:
+        As `model`, but of R rows where a kind of sentence hangs on R of the B images. With a
+        teacher it reads its `teacher_map` [B, h, w, K + D] as well, and how far it is from it
+        comes out: `teacher_land_use`, the softened cross entropy [B], if `train.teacher_share`;
+        and `teacher_features`, the mean cosine distance of the tokens [B], if
+        `train.teacher_features`.
+    """
+    encoder = model.get_layer("image_encoder")
+    heads = {task.name: (model.get_layer(task.name), task.reads) for task in tasks}
+    (dtype,) = (each.dtype for each in model.inputs if each.name == "image")
+    told = keras.Input(teacher.shape, name=MAP) if teacher else None
+    tokens, truths = None, None
+
+    def encode(image):
+        nonlocal tokens, truths
+        features, truths = _encode_beside(encoder, image, told[..., teacher.classes :])
+        tokens = features["image_tokens"]
+        return features
+
+    asking = asking_of(model, tasks)
+    inputs, _, outputs = connect(
+        config, encoder, asking, heads, dtype, carriers, encode if teacher else None
+    )
+    if teacher:
+        inputs[MAP] = told
+        outputs |= _distances(config, teacher, told, outputs, tokens, truths)
+    return keras.Model(inputs, outputs, name="spatialnet_vit_training")
+
+
+def _encode_beside(encoder: keras.Model, image, maps):
+    """Features of the image, and for each of its tokens what a map [B, h, w, D] says there."""
+    dropping = next((each for each in encoder.layers if each.name == "token_dropout"), None)
+    if dropping is None:
+        features = encoder(image)
+        return features, _at_tokens(maps, features["image_tokens"].shape[1])
+    below = keras.Model(encoder.input, dropping.input, name="image_patches")
+    above = keras.Model(dropping.output, encoder.output, name="image_tokens_kept")
+    patches = below(image)
+    truths = ops.cast(_at_tokens(maps, patches.shape[1]), patches.dtype)
+    # through the dropout together, so that the same tokens of both are left
+    kept = dropping(ops.concatenate([patches, truths], axis=-1))
+    width = patches.shape[-1]
+    return above(kept[..., :width]), kept[..., width:]
+
+
+def _at_tokens(maps, tokens: int):
+    """A map [B, h, w, D] at each of N tokens, a square and perhaps a class token: [B, N', D]."""
+    side = math.isqrt(tokens)
+    resized = ops.image.resize(maps, (side, side), interpolation="bilinear")
+    return ops.reshape(resized, (-1, side * side, maps.shape[-1]))
+
+
+def _distances(config: Config, teacher: Teacher, told, outputs: dict, tokens, truths) -> dict:
+    settings, found = config.train, {}
+    if settings.teacher_share:
+        logits = ops.mean(told[..., : teacher.classes], axis=(1, 2))
+        distance = _softened_cross_entropy(
+            logits, outputs["land_use"], settings.teacher_temperature
+        )
+        found[LAND_USE] = keras.layers.Identity(dtype="float32", name=LAND_USE)(distance)
+    if settings.teacher_features:
+        # a seed of its own: the network's must not depend on whether there is a teacher
+        start = keras.initializers.GlorotUniform(settings.seed)
+        project = keras.layers.Dense(
+            teacher.width, kernel_initializer=start, dtype="float32", name="teacher_projection"
+        )
+        class_tokens = 1 if config.model.pooling == "cls" else 0
+        said = project(tokens[:, class_tokens:])
+        cosine = ops.sum(ops.normalize(said) * ops.normalize(ops.cast(truths, "float32")), axis=-1)
+        distance = 1 - ops.mean(cosine, axis=-1)
+        found[FEATURES] = keras.layers.Identity(dtype="float32", name=FEATURES)(distance)
+    return found
+
+
+def _softened_cross_entropy(truth, said, temperature: float):
+    """Of logits [B, K], both divided by a temperature first: [B].
+
+    The gradient falls with the temperature squared, by which it is multiplied (Hinton et al. 2015).
+    """
+    odds = ops.softmax(truth / temperature)
+    likely = ops.log_softmax(ops.cast(said, "float32") / temperature)
+    return -(temperature**2) * ops.sum(odds * likely, axis=-1)
