@@ -18,7 +18,11 @@ from spatialnet_keras.config import ConfigError, TrainConfig, override
 from spatialnet_keras.run import Run
 from spatialnet_keras.training.callbacks import Epoch
 from spatialnet_keras.training.compiling import compile_model
-from spatialnet_keras.training.network import _softened_cross_entropy, training_model
+from spatialnet_keras.training.network import (
+    _encode_beside,
+    _softened_cross_entropy,
+    training_model,
+)
 from spatialnet_keras.training.teacher import (
     _mean_over_symmetries,
     teacher_of,
@@ -164,6 +168,34 @@ def test_a_stopped_teaching_goes_on_and_keeps_nothing_of_the_teacher(
     alone = override(asked, {"train.teacher": ""})
     with pytest.raises(ConfigError, match=r"another train\.teacher "):
         training.train(alone, whole.path, verbose=0)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_a_student_that_drops_tokens_is_taught(city, teacher, tmp_path, pooling):
+    values = {"model__token_dropout": 0.5, "model__pooling": pooling, "train__mix": 0.5}
+    made = training.train(student(city, teacher.path, **values), tmp_path / "run", verbose=0)
+    assert made.model().output.keys() == {"land_use"}
+    assert 0 < made.metrics["history"][-1]["teacher_features_loss"] < 2
+
+
+def test_a_token_is_told_what_the_teacher_sees_at_its_place(city, teacher, tmp_path):
+    """With positions for a map, what is left beside each token is of where it comes from."""
+    parts = data.read(student(city), "train")
+    asked = student(city, teacher.path, model__token_dropout=0.5)
+    run = training.prepare(asked, tmp_path, parts)
+    encoder = training.build_model(run.config, run.tasks, 0).get_layer("image_encoder")
+    dropping = encoder.get_layer("token_dropout")
+    side = round(dropping.input.shape[1] ** 0.5)
+    places = np.indices((side, side)).transpose(1, 2, 0)[None].repeat(4, axis=0).astype("float32")
+    image, maps = keras.Input(encoder.input.shape[1:], dtype="uint8"), keras.Input((side, side, 2))
+    _, left = _encode_beside(encoder, image, maps)
+    kept = keras.Model([image, maps], left)
+    tiles = parts[0].images[:4]
+    told = ops.convert_to_numpy(kept([tiles, places], training=True))
+    assert told.shape[1] == side**2 // 2
+    assert all(len({tuple(each) for each in tile}) == side**2 // 2 for tile in told)
+    whole = ops.convert_to_numpy(kept([tiles, places], training=False))
+    assert np.array_equal(whole, places.reshape(4, -1, 2))
 
 
 def test_an_encoder_of_cached_features_is_taught(city, teacher, tmp_path):

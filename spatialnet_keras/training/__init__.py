@@ -176,6 +176,7 @@ def _fit(
         held_out = _on_features(below, held_out, 1)
     counts = shares([len(part) for part in examples], settings.batch_size, settings.data_balance)
     carrying = carriers(examples, counts)
+    answering = model
     if teacher or carrying:
         model = training_model(model, config, run.tasks, carrying, teacher)
     if teacher:
@@ -189,7 +190,8 @@ def _fit(
         print(f"Going on with {run.path} after epoch {len(history)} of {settings.epochs}.")
     if len(history) == settings.epochs:
         return
-    epoch = Epoch(run, list(zip(validation, held_out, strict=True)), history, network)
+    validated = list(zip(validation, held_out, strict=True))
+    epoch = Epoch(run, validated, history, network, answering)
     batches = _batches(examples, config, len(history))
     build_losses(model, next(batches.as_numpy_iterator()))
     model.fit(

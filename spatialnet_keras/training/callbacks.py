@@ -31,7 +31,8 @@ class Epoch(keras.callbacks.Callback):
         run: The run.
         validation: Each data set's part and its examples.
         history: Entries of the finished epochs; the new ones are appended.
-        network: What is kept: the model that is trained, with the frozen encoder before it.
+        network: What is kept: the layers that are trained, with the frozen encoder before them.
+        answering: What is validated: the same, or of a cached encoder what comes behind it.
     """
 
     def __init__(
@@ -40,9 +41,11 @@ class Epoch(keras.callbacks.Callback):
         validation: list[tuple[Part, Examples]],
         history: list[dict],
         network: keras.Model,
+        answering: keras.Model,
     ):
         super().__init__()
         self.network = network
+        self.connected = answering
         self.run = run
         self.validation = validation
         self.history = history
@@ -51,7 +54,7 @@ class Epoch(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         """Connects the network's layers to answer, and to judge captions."""
-        self.answering = answering_model(self.model, self.config, self.run.tasks)
+        self.answering = answering_model(self.connected, self.config, self.run.tasks)
         self.judges = {
             task.name: likelihood_model(self.answering, task)
             for task in self.run.tasks
