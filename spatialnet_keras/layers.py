@@ -1,5 +1,7 @@
 """Blocks of the network. Shapes: B images, G questions, N image tokens, Q words, D width."""
 
+import math
+
 import keras
 import numpy as np
 from keras import ops
@@ -190,8 +192,12 @@ def layer_norm(name: str, dtype=None):
 
 @register
 def gelu(x):
-    """GELU in its tanh form."""
-    return keras.activations.gelu(x, approximate=True)
+    """GELU in its tanh form: x / 2 (1 + tanh(r (x + 0.044715 x^3))), r the root of 2 / pi."""
+    if keras.config.backend() != "tensorflow":
+        return keras.activations.gelu(x, approximate=True)
+    # the same through a sigmoid: TensorFlow takes one step after the other, and has fewer here
+    rate = 2 * math.sqrt(2 / math.pi)
+    return x * ops.sigmoid(x * (rate + 0.044715 * rate * x * x))
 
 
 def _residual(x, branch, config: ModelConfig, name: str, drop_path: float):

@@ -4,7 +4,7 @@ import pytest
 from keras import ops
 
 from spatialnet_keras.config import override
-from spatialnet_keras.layers import TokenDropout
+from spatialnet_keras.layers import TokenDropout, gelu
 from spatialnet_keras.model import build_model
 from spatialnet_keras.presets import PRESETS
 from spatialnet_keras.tasks import TASKS
@@ -68,3 +68,12 @@ def test_cross_entropy_is_keras_own_on_one_hot_labels(smoothing):
     expected = theirs(np.eye(5, dtype="float32")[ids], logits)
     found = CrossEntropy(smoothing)(ids, logits)
     assert float(found) == pytest.approx(float(expected), rel=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_gelu_is_the_one_of_the_tanh(dtype):
+    x = np.concatenate([np.linspace(-6, 6, 241), [-1e4, 1e4]]).astype("float32")
+    exact = x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x.astype("float64") ** 3)))
+    found = ops.convert_to_numpy(ops.cast(gelu(ops.cast(x, dtype)), "float32"))
+    error = 1e-6 if dtype == "float32" else 0.02
+    assert np.allclose(found, exact, rtol=error, atol=error)
