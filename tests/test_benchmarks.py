@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 from keras import ops
 
-from benchmarks import memory, pipeline, questions, training
+import pipelines
+from benchmarks import ceiling, memory, pipeline, questions, training
+from pipelines.synthetic.captions import describe
+from pipelines.synthetic.layout import imagine
 from spatialnet_keras.config import override
 from spatialnet_keras.model import build_model
 from spatialnet_keras.presets import PRESETS
+from spatialnet_keras.scores.captions import Cider, tokenise
 from spatialnet_keras.tasks import task
 
 torch = pytest.importorskip("torch")
@@ -102,3 +106,21 @@ def test_the_questions_benchmark_prints_a_ratio(capsys, monkeypatch):
     monkeypatch.setattr(questions, "TURNS", 1)
     questions.main("--preset tiny --questions 2 --images 1 --steps 1".split())
     assert "one image a question" in capsys.readouterr().out
+
+
+def test_the_ceiling_is_a_sentence_that_agrees_with_what_could_be_said(city, capsys):
+    ceiling.main([str(city), "--times", "6"])
+    assert "one who knows each scene" in capsys.readouterr().out
+    training = pipelines.load("synthetic", city, "train")
+    cider = Cider.of([tokenise(row.captions) for row in training])
+    chosen, drawn = [], []
+    for index in range(10):
+        scene = imagine(0, index)
+        words = tokenise(
+            [text for key in range(40) for text in describe(replace(scene, key=(key, 0)))]
+        )
+        (best,) = tokenise([ceiling.best_of(scene, cider, times=20)])
+        agreement = cider.pairwise([best, *words], words).mean(axis=1)
+        chosen.append(agreement[0])
+        drawn.append(agreement[1:].mean())
+    assert np.mean(chosen) > 1.2 * np.mean(drawn)
