@@ -225,6 +225,7 @@ class TrainConfig:
             "histograms",
             "profile",
             "teacher_features",
+            "type_balance",
         ):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"{name} must not be negative. Received: {getattr(self, name)}.")

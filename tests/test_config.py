@@ -60,6 +60,8 @@ def test_no_consensus_takes_with_it_what_hangs_on_it_unless_that_is_asked_for():
         (TrainConfig, {"learning_rate": float("nan")}, "learning_rate must be positive"),
         (TrainConfig, {"optimizer": "adamv"}, "Did you mean adam?"),
         (TrainConfig, {"ema": 1.5}, "ema must be in"),
+        (TrainConfig, {"data_balance": 1.5}, "data_balance must be in [0, 1]. Received: 1.5"),
+        (TrainConfig, {"type_balance": -1.0}, "type_balance must not be negative. Received: -1"),
     ],
 )
 def test_what_cannot_work_is_refused_with_what_was_received(section, values, words):
