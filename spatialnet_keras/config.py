@@ -82,7 +82,10 @@ class ModelConfig:
     question_words: int = setting(
         32, "words of a question that are read (the longest of RSVQA-LR has 24)"
     )
-
+    word_deviation: float = setting(
+        0.03,
+        "deviation of the words' first vectors; 1 learns question types sooner, the rest later",
+    )
     caption_layers: int = setting(2, "blocks of the caption decoder (not in the paper)")
     caption_words: int = setting(
         32, "L, words of a caption that are read or written, its start included (UCM: 24)"
@@ -103,6 +106,8 @@ class ModelConfig:
             raise ConfigError(
                 f"encoder must be vit, cnn or preset:NAME_OR_FOLDER. Received: {self.encoder!r}."
             )
+        if not self.word_deviation > 0:
+            raise ConfigError(f"word_deviation must be positive. Received: {self.word_deviation}.")
         if not 0 < self.frozen_share <= 1:
             raise ConfigError(f"frozen_share must be in (0, 1]. Received: {self.frozen_share}.")
         if kind == "cnn" and self.pooling == "cls":

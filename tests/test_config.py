@@ -56,6 +56,7 @@ def test_no_consensus_takes_with_it_what_hangs_on_it_unless_that_is_asked_for():
         (ModelConfig, {"dropout": 1.0}, "dropout must be in"),
         (ModelConfig, {"norm": "per"}, "Did you mean pre?"),
         (ModelConfig, {"width": 6, "heads": 1, "positions": "sine"}, "width % 4"),
+        (ModelConfig, {"word_deviation": 0.0}, "word_deviation must be positive. Received: 0.0"),
         (TrainConfig, {"batch_size": 0}, "batch_size must be at least 1"),
         (TrainConfig, {"learning_rate": float("nan")}, "learning_rate must be positive"),
         (TrainConfig, {"optimizer": "adamv"}, "Did you mean adam?"),

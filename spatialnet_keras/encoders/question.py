@@ -25,8 +25,7 @@ def question_encoder(config: ModelConfig, words: int) -> keras.Model:
     tokens = keras.Input((None, config.width), name="image_tokens")
     image = keras.Input((config.width,), name="image_vector")
     keep = ops.not_equal(question, 0)
-    # not Keras' 0.05: a question's type is then known after three epochs of `tiny`, not seven
-    start = keras.initializers.RandomNormal(stddev=1.0)
+    start = keras.initializers.RandomNormal(stddev=config.word_deviation)
     x = keras.layers.Embedding(words, config.width, start, name="words")(question)
     x = Positions(name="word_positions")(x)
     words_vector = MaskedMean(name="words_mean")(x, keep)
