@@ -186,6 +186,8 @@ def _gather(part: Examples, drawn: Draw, how: Augmentation, size: int, rng) -> B
         images, boxes = augment(tiles, drawn.symmetries, silent, how, size, rng)
     y = {name: target[drawn.images] for name, target in part.targets.items()}
     weight = {name: known[drawn.images] for name, known in part.weights.items()}
+    left, top, right, bottom = boxes.T
+    weight |= {name: weight[name] * (right - left) * (bottom - top) for name in part.of_whole}
     x = {name: parts_of(maps[drawn.images], boxes) for name, maps in part.maps.items()}
     if drawn.symmetries.any():
         x = {name: apply_symmetries(maps, drawn.symmetries) for name, maps in x.items()}

@@ -47,6 +47,8 @@ class Examples:
         turned: Whether `images` holds every symmetry.
         maps: Per further input, what is known of each part of a tile, [n, h, w, F]; it is cropped,
             turned and mixed with the tile.
+        of_whole: Image tasks whose target tells of the whole tile. They weigh as much as a crop
+            keeps of it: who sees a third of a tile cannot know all that is said of it.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Examples:
     slots: dict[str, Slots] = field(default_factory=dict)
     turned: bool = False
     maps: Arrays = field(default_factory=dict)
+    of_whole: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self.images)

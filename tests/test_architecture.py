@@ -34,6 +34,7 @@ FLOORS = [
     {"spatialnet_keras.layers", "spatialnet_keras.text", "spatialnet_keras.scores"},
     {"spatialnet_keras.presets", "spatialnet_keras.flags", "spatialnet_keras.facts"},
     {"spatialnet_keras.config"},
+    {"spatialnet_keras.settings"},
     {"pipelines"},
 ]  # fmt: skip
 

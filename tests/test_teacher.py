@@ -19,14 +19,12 @@ from spatialnet_keras.run import Run
 from spatialnet_keras.training.callbacks import Epoch
 from spatialnet_keras.training.compiling import compile_model
 from spatialnet_keras.training.network import (
+    _cosine_distance,
     _encode_beside,
     _softened_cross_entropy,
     training_model,
 )
-from spatialnet_keras.training.teacher import (
-    _mean_over_symmetries,
-    teacher_of,
-)
+from spatialnet_keras.training.teacher import Distance, _mean_over_symmetries, teacher_of
 from tests.test_training import config
 
 LAND_USE = (("land_use", 1.0),)
@@ -65,6 +63,34 @@ def test_the_softened_cross_entropy_by_hand():
     found = ops.convert_to_numpy(_softened_cross_entropy(truth, said, 2.0))
     softly = -4 * (0.8 * np.log(0.75) + 0.2 * np.log(0.25))  # the roots of 16 and 9: 4 and 3
     assert found == pytest.approx([softly, 4 * np.log(2)], abs=1e-5)
+
+
+def test_the_cosine_distance_by_hand():
+    truth = np.float32([[[1, 0], [1, 0]], [[1, 0], [1, 0]]])
+    said = np.float32([[[2, 0], [0, 3]], [[-1, 0], [-5, 0]]])
+    found = ops.convert_to_numpy(_cosine_distance(truth, said))
+    assert found == pytest.approx([0.5, 2.0], abs=1e-5)
+
+
+def test_a_distance_is_a_mean_over_the_weights_of_the_tiles():
+    found = Distance()(np.zeros(3, "float32"), np.float32([1, 4, 9]), np.float32([1, 0.5, 0]))
+    assert float(found) == pytest.approx((1 + 0.5 * 4) / 1.5)
+
+
+def test_what_is_said_of_the_whole_tile_weighs_what_a_crop_keeps():
+    tiles = np.zeros((6, 16, 16, 1), "uint8")
+    known = {name: np.ones(6, "float32") for name in ("whole", "part")}
+    part = Examples("tiles", tiles, known, known, of_whole=frozenset({"whole"}))
+
+    def weights(**how):
+        batches = training_batches([part], 6, {}, 0, 1, augmentation=Augmentation(**how))
+        return next(batches.as_numpy_iterator())[2]
+
+    assert (weights(symmetries=True)["whole"] == 1).all()
+    weight = weights(crop=0.3)
+    assert (weight["part"] == 1).all()
+    assert ((weight["whole"] > 0.25) & (weight["whole"] < 1)).all()
+    assert np.ptp(weight["whole"]) > 0.1
 
 
 def test_what_a_teacher_makes_of_the_tiles_is_computed_once(city, teacher, tmp_path, monkeypatch):

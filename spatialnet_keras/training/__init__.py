@@ -12,8 +12,9 @@ import keras
 from pipelines.augment import Augmentation
 from pipelines.batches import training_batches
 from pipelines.examples import Examples, carriers, shares, steps_per_epoch
+from pipelines.records import unknown
 from spatialnet_keras import data, facts
-from spatialnet_keras.config import Config, ConfigError, ModelConfig, unknown
+from spatialnet_keras.config import Config, ConfigError, ModelConfig
 from spatialnet_keras.encode import questions
 from spatialnet_keras.encoders import split_at_features
 from spatialnet_keras.evaluation.board import folder, write_settings

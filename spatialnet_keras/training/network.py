@@ -95,11 +95,14 @@ def _distances(config: Config, teacher: Teacher, told, outputs: dict, tokens, tr
             teacher.width, kernel_initializer=start, dtype="float32", name="teacher_projection"
         )
         class_tokens = 1 if config.model.pooling == "cls" else 0
-        said = project(tokens[:, class_tokens:])
-        cosine = ops.sum(ops.normalize(said) * ops.normalize(ops.cast(truths, "float32")), axis=-1)
-        distance = 1 - ops.mean(cosine, axis=-1)
+        distance = _cosine_distance(ops.cast(truths, "float32"), project(tokens[:, class_tokens:]))
         found[FEATURES] = keras.layers.Identity(dtype="float32", name=FEATURES)(distance)
     return found
+
+
+def _cosine_distance(truth, said):
+    """1 - cosine of vectors [B, N, D], a mean over the tokens: [B]."""
+    return 1 - ops.mean(ops.sum(ops.normalize(truth) * ops.normalize(said), axis=-1), axis=-1)
 
 
 def _softened_cross_entropy(truth, said, temperature: float):

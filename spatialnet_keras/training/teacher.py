@@ -91,6 +91,7 @@ class Teacher:
                     targets=part.targets | wanted,
                     weights=part.weights | known,
                     maps={MAP: each},
+                    of_whole=frozenset(wanted) if self.shape[:2] == (1, 1) else frozenset(),
                 )
             )
         return taught

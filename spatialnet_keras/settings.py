@@ -1,0 +1,289 @@
+"""Settings: what can be chosen of the network, the training and the writing of captions.
+
+"Paper" is arXiv 2506.22501. Where it is silent, the field says "not in the paper".
+"""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelines.records import unknown
+
+
+class ConfigError(ValueError):
+    """A choice that cannot work: one line with the rule and what was received."""
+
+
+def setting(default: Any, about: str, choices: tuple[str, ...] = ()) -> Any:
+    """A dataclass field that carries its unit and source for `--help`."""
+    return field(default=default, metadata={"about": about, "choices": choices})
+
+
+def _check_fields(section) -> None:
+    for each in dataclasses.fields(section):
+        value, choices = getattr(section, each.name), each.metadata["choices"]
+        if choices and value not in choices:
+            raise ConfigError(unknown(each.name, value, choices))
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network. Letters of shapes: N tokens, D width, H heads, P patch size."""
+
+    encoder: str = setting(
+        "vit",
+        "of the image: vit (the paper's), cnn (a plain control), or preset:NAME_OR_FOLDER, any "
+        "keras-hub image backbone",
+    )
+    image_size: int = setting(256, "pixels a side that the model sees (paper, IV)")
+    patch_size: int = setting(16, "P, pixels a side of a patch (paper, III.A); not of a preset")
+    width: int = setting(512, "D, channels of a token (paper, III.A)")
+    layers: int = setting(12, "blocks over the image tokens (paper, III.A); not of a preset")
+    hybrid_layers: int = setting(0, "transformer blocks after a preset's own layers")
+    frozen_share: float = setting(
+        1.0,
+        "share of a preset's layers, from the first, that --train.encoder frozen and cached keep "
+        "as they are; the others are trained",
+    )
+    pixel_scaling: str = setting(
+        "preset",
+        "what a preset expects: as it says itself, else as ImageNet; mean and deviation of "
+        "ImageNet, -1 to 1, 0 to 1, 0 to 255",
+        ("preset", "imagenet", "symmetric", "unit", "raw"),
+    )
+    heads: int = setting(8, "H, attention heads; divides D (paper, III.A)")
+    mlp_ratio: int = setting(4, "hidden width of an MLP over D (not in the paper)")
+    norm: str = setting("pre", "layer norm before or after (not in the paper)", ("pre", "post"))
+    positions: str = setting("learned", "of the patches (not in the paper)", ("learned", "sine"))
+    pooling: str = setting("mean", "tokens -> image vector (not in the paper)", ("mean", "cls"))
+    dropout: float = setting(0.1, "rate after embedding, attention and MLP (not in the paper)")
+    stochastic_depth: float = setting(
+        0.0, "rate at which the last block's branches are skipped (not in the paper)"
+    )
+    vector_dropout: float = setting(0.0, "rate within the image vector (not in the paper)")
+    fusion: str = setting(
+        "cross_attention",
+        "how a question meets the image (not in the paper): words look at its tokens; product of "
+        "both vectors as in RSVQA's baseline; none, as the authors' published code",
+        ("cross_attention", "product", "none"),
+    )
+    count_head: str = setting(
+        "linear",
+        "regression of log(1 + n) (paper, III.B), or RSVQA's five bins",
+        ("linear", "bins"),
+    )
+    token_dropout: float = setting(
+        0.0, "share of image tokens left out in training, if no question looks at them"
+    )
+    question_layers: int = setting(
+        2, "blocks over a question's words, each looking at the image (not in the paper)"
+    )
+    question_words: int = setting(
+        32, "words of a question that are read (the longest of RSVQA-LR has 24)"
+    )
+    word_deviation: float = setting(
+        0.03,
+        "deviation of the words' first vectors; 1 learns question types sooner, the rest later",
+    )
+    caption_layers: int = setting(2, "blocks of the caption decoder (not in the paper)")
+    caption_words: int = setting(
+        32, "L, words of a caption that are read or written, its start included (UCM: 24)"
+    )
+    caption_dropout: float = setting(0.1, "rate within the caption decoder (not in the paper)")
+    tied_embeddings: bool = setting(True, "one table for the caption words read and written")
+
+    def __post_init__(self):
+        _check_fields(self)
+        for each in dataclasses.fields(self):
+            least = 0 if each.name == "hybrid_layers" else 1
+            if each.type is int and getattr(self, each.name) < least:
+                raise ConfigError(
+                    f"{each.name} must be at least {least}. Received: {getattr(self, each.name)}."
+                )
+        kind, _, name = self.encoder.partition(":")
+        if kind not in ("vit", "cnn", "preset") or (kind == "preset") != bool(name):
+            raise ConfigError(
+                f"encoder must be vit, cnn or preset:NAME_OR_FOLDER. Received: {self.encoder!r}."
+            )
+        if not self.word_deviation > 0:
+            raise ConfigError(f"word_deviation must be positive. Received: {self.word_deviation}.")
+        if not 0 < self.frozen_share <= 1:
+            raise ConfigError(f"frozen_share must be in (0, 1]. Received: {self.frozen_share}.")
+        if kind == "cnn" and self.pooling == "cls":
+            raise ConfigError("encoder cnn has no class token. Use pooling mean.")
+        if self.image_size % self.patch_size:
+            raise ConfigError(
+                f"patch_size must divide image_size. Received: "
+                f"image_size={self.image_size}, patch_size={self.patch_size}."
+            )
+        if self.width % self.heads:
+            raise ConfigError(
+                f"heads must divide width. Received: width={self.width}, heads={self.heads}."
+            )
+        if self.positions == "sine" and self.width % 4:
+            raise ConfigError(f"Sine positions need width % 4 == 0. Received: width={self.width}.")
+        for name in (
+            "dropout",
+            "stochastic_depth",
+            "token_dropout",
+            "caption_dropout",
+            "vector_dropout",
+        ):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be in [0, 1). Received: {getattr(self, name)}.")
+
+    @property
+    def tokens(self) -> int:
+        """N, patches of an image: 256 in the paper's 16 x 16 grid."""
+        return (self.image_size // self.patch_size) ** 2
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How the network is trained."""
+
+    batch_size: int = setting(32, "B, images in a batch (paper, IV)")
+    epochs: int = setting(50, "passes over the images (paper, IV)")
+    learning_rate: float = setting(1e-4, "its peak (paper, IV)")
+    optimizer: str = setting("adamw", "not in the paper", ("adamw", "adam"))
+    weight_decay: float = setting(0.0, "of AdamW; none on norms, biases, positions")
+    l2: float = setting(1e-6, "lambda_reg of lambda_reg |W|^2 (paper, III.C; value not given)")
+    schedule: str = setting(
+        "cosine", "of the learning rate (not in the paper)", ("cosine", "constant")
+    )
+    warmup: float = setting(0.05, "share of all steps in which the rate rises from 0")
+    clip_norm: float = setting(1.0, "largest global norm of a gradient; 0: none (not in the paper)")
+    ema: float = setting(0.0, "decay of the weights' running mean, used in evaluation; 0: none")
+    label_smoothing: float = setting(0.0, "of the classes in cross entropy (not in the paper)")
+    encoder: str = setting(
+        "full",
+        "what of the image encoder is trained: all of it; nothing; nothing, its features computed "
+        "once and kept on disk; or LoRA's small matrices beside its kernels",
+        ("full", "frozen", "cached", "lora"),
+    )
+    encoder_rate: float = setting(
+        1.0,
+        "learning rate of the image encoder's first layer over the heads'; rises geometrically "
+        "with depth",
+    )
+    lora_rank: int = setting(8, "rank of LoRA's matrices (Hu et al. 2021)")
+    mix: float = setting(
+        0.0, "share of batches whose tiles are mixed by mixup or cutmix, where nothing is asked"
+    )
+    teacher: str = setting("", "a trained run that is imitated in land use and features")
+    teacher_share: float = setting(
+        0.5, "of the land use loss that follows the teacher's probabilities, not the labels"
+    )
+    teacher_temperature: float = setting(
+        2.0, "by which both logits are divided first (Hinton et al. 2015)"
+    )
+    teacher_features: float = setting(
+        1.0, "weight of the cosine distance to the features of the teacher's tokens; 0: none"
+    )
+    masked: float = setting(
+        0.75, "share of patches that --pretrain hides (He et al. 2021); of encoder vit"
+    )
+    symmetries: bool = setting(True, "flip and turn tiles where no sentence names a side")
+    crop: float = setting(
+        1.0, "smallest share of a tile that a random crop keeps; 1: none (where nothing is asked)"
+    )
+    jitter: float = setting(0.0, "largest change of brightness, contrast, saturation; 0: none")
+    gain: float = setting(0.0, "largest change of each band by itself; 0: none")
+    questions_per_image: int = setting(16, "G, questions drawn for an image each epoch")
+    captions_per_image: int = setting(5, "C, captions drawn for an image each epoch")
+    type_balance: float = setting(
+        0.0, "0 draws questions as they come, 1 each type of an image's equally often"
+    )
+    data_balance: float = setting(
+        0.0, "0 fills batches from data sets in proportion to their images, 1 equally from each"
+    )
+    dtype: str = setting(
+        "float32",
+        "of the computation; variables stay float32",
+        ("float32", "mixed_bfloat16", "mixed_float16"),
+    )
+    histograms: int = setting(0, "epochs between histograms of weights in TensorBoard; 0: none")
+    profile: int = setting(0, "steps to profile for TensorBoard (TensorFlow alone); 0: none")
+    monitor: str = setting("score", "validation score that decides which epoch is best")
+    seed: int = setting(0, "decides weights, order, slots, augmentation, dropout")
+
+    def __post_init__(self):
+        _check_fields(self)
+        for name in (
+            "batch_size",
+            "epochs",
+            "questions_per_image",
+            "captions_per_image",
+            "lora_rank",
+        ):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1. Received: {getattr(self, name)}.")
+        for name in ("learning_rate", "teacher_temperature"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} must be positive. Received: {getattr(self, name)}.")
+        for name in (
+            "weight_decay",
+            "l2",
+            "clip_norm",
+            "seed",
+            "histograms",
+            "profile",
+            "teacher_features",
+            "type_balance",
+        ):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"{name} must not be negative. Received: {getattr(self, name)}.")
+        if not 0 < self.crop <= 1:
+            raise ConfigError(f"crop must be in (0, 1]. Received: {self.crop}.")
+        if not 0 < self.encoder_rate <= 1:
+            raise ConfigError(f"encoder_rate must be in (0, 1]. Received: {self.encoder_rate}.")
+        if self.encoder_rate < 1 and self.optimizer != "adamw":
+            raise ConfigError(
+                f"encoder_rate below 1 needs adamw. Received: optimizer={self.optimizer!r}."
+            )
+        if self.encoder == "cached" and (self.crop < 1 or self.jitter or self.gain):
+            raise ConfigError(
+                "encoder cached sees each tile only turned and flipped: crop must be 1, jitter and "
+                f"gain 0. Received: crop={self.crop}, jitter={self.jitter}, gain={self.gain}."
+            )
+        for name in ("mix", "teacher_share", "data_balance"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} must be in [0, 1]. Received: {getattr(self, name)}.")
+        if not 0 < self.masked < 1:
+            raise ConfigError(f"masked must be in (0, 1). Received: {self.masked}.")
+        for name in ("warmup", "ema", "label_smoothing", "jitter", "gain"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be in [0, 1). Received: {getattr(self, name)}.")
+
+
+@dataclass(frozen=True)
+class DecodeConfig:
+    """How answers are made of the trained network (not in the paper)."""
+
+    beams: int = setting(1, "W, captions followed at once; 1: greedy")
+    length_penalty: float = setting(0.7, "power of the words in a caption's score; 0 likes short")
+    symmetries: bool = setting(
+        False, "average land use and answers over the eight flips and turns of the tile"
+    )
+    consensus: bool = setting(
+        False, "take the candidate of the highest expected CIDEr against the others"
+    )
+    neighbours: int = setting(
+        0, "nearest training tiles whose captions are candidates, too; needs consensus"
+    )
+    temperature: float = setting(
+        0.0, "weighs candidates by likelihood ** (1 / temperature), 0: all alike; needs consensus"
+    )
+
+    def __post_init__(self):
+        _check_fields(self)
+        if self.beams < 1:
+            raise ConfigError(f"beams must be at least 1. Received: {self.beams}.")
+        for name in ("length_penalty", "neighbours", "temperature"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"{name} must not be negative. Received: {getattr(self, name)}.")
+        for name in ("neighbours", "temperature"):
+            if getattr(self, name) and not self.consensus:
+                raise ConfigError(
+                    f"{name} needs consensus true. Received: {name}={getattr(self, name)}."
+                )
