@@ -2,10 +2,14 @@
 
 KERAS_BACKEND=tensorflow python -m benchmarks.training --preset small
 
-Both train on one batch of random tiles that lies in memory, in turns, and the best turn of each
-counts. Token dropout is off, or the two would not compute the same.
+They train on one batch of random tiles that lies in memory, in turns, and the best turn of each
+counts. Token dropout is off, or they would not compute the same. On TensorFlow and in float32 the
+same network in TensorFlow's own operations stands beside them: what Keras costs, and what
+TensorFlow's kernels do.
 """
 
+import importlib
+import math
 import os
 import statistics
 import time
@@ -39,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     with commands.quiet_stderr():
+        import keras
         import torch
 
         import pipelines.batches  # noqa: F401 (finds or hides the GPU)
@@ -47,8 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     images, labels = _batch(config)
     contestants = {
         "Keras": _keras(config, images, labels),
-        "PyTorch": _torch(config, images, labels),
+        "PyTorch": _plain("torch", config, images, labels),
     }
+    if keras.config.backend() == "tensorflow" and flags.dtype == "float32":
+        contestants["TensorFlow"] = _plain("tensorflow", config, images, labels)
     seconds = {name: [] for name in contestants}
     for turn in range(TURNS + 1):
         for name, (_, run) in contestants.items():
@@ -124,15 +131,14 @@ def _keras(config: Config, images: np.ndarray, labels: np.ndarray):
         model.fit(batches, steps_per_epoch=steps + 1, shuffle=False, verbose=0, callbacks=[clock])
         return statistics.median(np.diff(clock.times))
 
-    return sum(int(np.prod(each.shape)) for each in model.trainable_variables), run
+    return sum(math.prod(each.shape) for each in model.trainable_variables), run
 
 
-def _torch(config: Config, images: np.ndarray, labels: np.ndarray):
+def _plain(library: str, config: Config, images: np.ndarray, labels: np.ndarray):
     """As `_keras`."""
-    from benchmarks.plain import LandUseNetwork, Trainer
-
-    network = LandUseNetwork(config.model, config.pixels, CLASSES)
-    trainer = Trainer(network, config, images, labels)
+    plain = importlib.import_module(f"benchmarks.plain_{library}")
+    network = plain.LandUseNetwork(config.model, config.pixels, CLASSES)
+    trainer = plain.Trainer(network, config, images, labels)
 
     def run(steps: int) -> float:
         times = []
@@ -141,7 +147,8 @@ def _torch(config: Config, images: np.ndarray, labels: np.ndarray):
             times.append(time.perf_counter())
         return statistics.median(np.diff(times))
 
-    return sum(each.numel() for each in network.parameters()), run
+    weights = network.parameters() if library == "torch" else network.trainable_variables
+    return sum(math.prod(each.shape) for each in weights), run
 
 
 def _show(
@@ -161,7 +168,7 @@ def _show(
         table.add_column(column, justify="right")
     for name, seconds in best.items():
         table.add_row(
-            f"Keras on {backend}" if name == "Keras" else "plain PyTorch",
+            f"Keras on {backend}" if name == "Keras" else f"plain {name}",
             f"{sizes[name]:,}",
             f"{seconds * 1000:,.1f}",
             f"{count / seconds:,.1f}",

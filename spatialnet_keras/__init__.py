@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+import pipelines  # noqa: F401 (says with which kernels TensorFlow computes, before Keras loads it)
+
 if TYPE_CHECKING:
     from spatialnet_keras.prediction.predictor import Predictor
 

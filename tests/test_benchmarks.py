@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -20,7 +21,7 @@ torch = pytest.importorskip("torch")
 
 
 def test_plain_pytorch_computes_what_the_keras_network_computes():
-    from benchmarks.plain import LandUseNetwork
+    from benchmarks.plain_torch import LandUseNetwork
 
     config = override(PRESETS["tiny"], {"model.layers": 2})
     land_use = replace(task("land_use"), classes=("a", "b", "c"))
@@ -35,6 +36,41 @@ def test_plain_pytorch_computes_what_the_keras_network_computes():
         expected = theirs(torch.as_tensor(images)).numpy()
     logits = ops.convert_to_numpy(ours({"image": images})["land_use"])
     np.testing.assert_allclose(logits, expected, atol=1e-4)
+
+
+def test_plain_tensorflow_computes_what_plain_pytorch_computes():
+    import tensorflow as tf
+
+    from benchmarks import plain_tensorflow, plain_torch
+
+    config = override(PRESETS["tiny"], {"model.layers": 2})
+    theirs = plain_torch.LandUseNetwork(config.model, config.pixels, 3)
+    ours = plain_tensorflow.LandUseNetwork(config.model, config.pixels, 3)
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
+
+    def put(layer, module):
+        weight, bias = (each.detach().numpy() for each in (module.weight, module.bias))
+        if weight.ndim == 1:
+            layer.gamma.assign(weight)
+            layer.beta.assign(bias)
+            return
+        if weight.ndim == 4:  # of a convolution: channels are TensorFlow's last
+            weight = weight.transpose(0, 2, 3, 1).reshape(len(weight), -1)
+        layer.kernel.assign(weight.T)
+        layer.bias.assign(bias)
+
+    put(ours.patches, theirs.patches)
+    ours.positions.assign(theirs.positions.detach().numpy())
+    for our, their in zip(ours.blocks, theirs.blocks, strict=True):
+        for name in ("norm_1", "norm_2", "query_key_value", "out"):
+            put(getattr(our, name), getattr(their, name))
+        put(our.mlp_1, their.mlp[0])
+        put(our.mlp_2, their.mlp[2])
+    put(ours.norm, theirs.norm)
+    put(ours.head, theirs.head)
+    with torch.no_grad():
+        expected = theirs(torch.as_tensor(images)).numpy()
+    np.testing.assert_allclose(ours(tf.constant(images)).numpy(), expected, atol=1e-4)
 
 
 def torch_names(model, config) -> dict[str, np.ndarray]:
@@ -75,7 +111,9 @@ def torch_names(model, config) -> dict[str, np.ndarray]:
 def test_the_training_benchmark_prints_a_ratio(capsys, monkeypatch):
     monkeypatch.setattr(training, "TURNS", 1)
     training.main(["--steps", "1", "--batch-size", "2"])
-    assert "plain PyTorch" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "plain PyTorch" in printed
+    assert ("plain TensorFlow" in printed) == (keras.config.backend() == "tensorflow")
 
 
 @pytest.mark.parametrize("flags", [["--images", "3"], ["--data", "ucm_captions"]])
