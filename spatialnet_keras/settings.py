@@ -145,8 +145,12 @@ class TrainConfig:
     batch_size: int = setting(32, "B, images in a batch (paper, IV)")
     epochs: int = setting(50, "passes over the images (paper, IV)")
     learning_rate: float = setting(1e-4, "its peak (paper, IV)")
-    optimizer: str = setting("adamw", "not in the paper", ("adamw", "adam"))
-    weight_decay: float = setting(0.0, "of AdamW; none on norms, biases, positions")
+    optimizer: str = setting(
+        "adamw",
+        "not in the paper; muon for the kernels of attention and MLPs beside adamw for the rest",
+        ("adamw", "adam", "muon"),
+    )
+    weight_decay: float = setting(0.0, "of AdamW and Muon; none on norms, biases, positions")
     l2: float = setting(1e-6, "lambda_reg of lambda_reg |W|^2 (paper, III.C; value not given)")
     schedule: str = setting(
         "cosine", "of the learning rate (not in the paper)", ("cosine", "constant")

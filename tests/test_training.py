@@ -11,6 +11,7 @@ from pipelines.batches import training_batches
 from pipelines.records import DataError, Question
 from spatialnet_keras import data, training
 from spatialnet_keras.config import ConfigError, override
+from spatialnet_keras.layers import Positions, transformer_block
 from spatialnet_keras.model import build_model
 from spatialnet_keras.presets import PRESETS
 from spatialnet_keras.run import Run
@@ -177,6 +178,40 @@ def test_the_rate_rises_then_falls():
     assert values[2] > values[3] > values[4] == pytest.approx(0, abs=1e-9)
     constant = optimizer(dataclasses.replace(settings, schedule="constant"), 100)
     assert float(ops.convert_to_numpy(constant._learning_rate(99))) == pytest.approx(1e-4)
+
+
+def test_muon_moves_every_direction_of_a_kernel_alike():
+    """And all the rest as AdamW does, whose first step is as long as the rate."""
+    network = dataclasses.replace(PRESETS["tiny"].model, width=16, heads=2)
+    tokens = keras.Input((4, 16))
+    x = Positions(name="positions")(tokens)
+    answer = keras.layers.Dense(3, name="land_use_output")(transformer_block(x, network, "block"))
+    variables = keras.Model(tokens, answer).trainable_variables
+    settings = dataclasses.replace(
+        PRESETS["paper"].train,
+        optimizer="muon", learning_rate=1e-3, warmup=0.0, schedule="constant", clip_norm=0.0,
+    )  # fmt: skip
+    before = [ops.convert_to_numpy(each).copy() for each in variables]
+    rng = np.random.default_rng(0)
+    made = optimizer(settings, 10)
+    made.build(variables)
+    made.apply(
+        [ops.convert_to_tensor(rng.normal(size=x.shape), "float32") for x in before], variables
+    )
+    kernels = 0
+    for variable, old in zip(variables, before, strict=True):
+        step = (ops.convert_to_numpy(variable) - old) / 1e-3
+        inside = "attention" in variable.path or "mlp" in variable.path
+        if not variable.path.endswith("/kernel") or not inside:
+            np.testing.assert_allclose(np.abs(step), 1, rtol=0.02, err_msg=variable.path)
+            continue
+        kernels += 1
+        ends = variable.path.endswith("attention_output/kernel")
+        flat = step if step.ndim == 2 else step.reshape((-1, 16) if ends else (16, -1))
+        # of 30 to 1 and more, five steps of Newton and Schulz make these
+        found = np.linalg.svd(flat, compute_uv=False) / (0.2 * max(flat.shape) ** 0.5)
+        assert 0.3 < found.min() <= found.max() < 1.3, variable.path
+    assert kernels == 6  # query, key, value, the output of attention, two of the MLP
 
 
 def test_a_state_survives_its_file(city, parts, tmp_path):
