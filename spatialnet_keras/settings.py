@@ -55,6 +55,12 @@ class ModelConfig:
     mlp_ratio: int = setting(4, "hidden width of an MLP over D (not in the paper)")
     norm: str = setting("pre", "layer norm before or after (not in the paper)", ("pre", "post"))
     positions: str = setting("learned", "of the patches (not in the paper)", ("learned", "sine"))
+    attention_start: str = setting(
+        "random",
+        "of the blocks over image tokens (not in the paper): random kernels, or mimetic: a token "
+        "looks at those like it, by content and place; with sine positions",
+        ("random", "mimetic"),
+    )
     pooling: str = setting("mean", "tokens -> image vector (not in the paper)", ("mean", "cls"))
     dropout: float = setting(0.1, "rate after embedding, attention and MLP (not in the paper)")
     stochastic_depth: float = setting(

@@ -67,6 +67,33 @@ def test_every_encoder_gives_tokens_on_a_grid_and_a_vector_that_depend_on_the_ti
     assert np.abs(vectors[0] - vectors[1]).max() > 1e-4
 
 
+def test_a_mimetic_start_lets_tokens_look_at_those_like_them():
+    def likeness(start: str) -> tuple[float, float]:
+        keras.utils.set_random_seed(0)
+        settings = dataclasses.replace(
+            TINY, width=64, heads=2, layers=1, positions="sine", attention_start=start
+        )
+        (layer,) = (
+            each
+            for each in image_encoder(settings, Pixels()).layers
+            if isinstance(each, keras.layers.MultiHeadAttention)
+        )
+        query, key, value, output = (
+            ops.convert_to_numpy(each.kernel)
+            for each in (layer.query_dense, layer.key_dense, layer.value_dense, layer.output_dense)
+        )
+        looks = np.einsum("ihc,jhc->hij", query, key)
+        # the mean of the diagonal, in deviations of the rest
+        inward = np.mean([np.trace(each) / 64 / each.std() for each in looks])
+        given = value.reshape(64, 64) @ output.reshape(64, 64)
+        return float(inward), float(np.trace(given) / 64 / given.std())
+
+    looks, gives = likeness("mimetic")
+    assert looks > 3
+    assert gives < -3
+    assert max(map(abs, likeness("random"))) < 1
+
+
 def test_every_encoder_survives_saving(config, tmp_path):
     encoder = image_encoder(config, Pixels())
     encoder.save(tmp_path / "encoder.keras")

@@ -8,6 +8,7 @@ from keras import ops
 
 from spatialnet_keras.config import ModelConfig, Pixels
 from spatialnet_keras.encoders import cnn, preset, vit
+from spatialnet_keras.encoders.mimetic import mimic
 from spatialnet_keras.encoders.question import question_encoder
 from spatialnet_keras.layers import FEATURES, ClassToken, layer_norm, transformer_block
 
@@ -38,7 +39,12 @@ def image_encoder(config: ModelConfig, pixels: Pixels, drop_tokens: bool = True)
     vector = x[:, 0] if config.pooling == "cls" else ops.mean(x, axis=1)
     if config.vector_dropout:
         vector = keras.layers.Dropout(config.vector_dropout, name="vector_dropout")(vector)
-    return keras.Model(image, {"image_tokens": x, "image_vector": vector}, name="image_encoder")
+    made = keras.Model(image, {"image_tokens": x, "image_vector": vector}, name="image_encoder")
+    if config.attention_start == "mimetic":
+        for layer in made.layers:
+            if isinstance(layer, keras.layers.MultiHeadAttention):
+                mimic(layer)
+    return made
 
 
 def split_at_features(encoder: keras.Model) -> tuple[keras.Model, keras.Model]:
