@@ -83,6 +83,8 @@ def _config(config: Config, batch_size: int | None, dtype: str) -> Config:
         config,
         {
             "model.token_dropout": 0.0,
+            "model.positions": "learned",
+            "train.optimizer": "adamw",
             "train.l2": 0.0,
             "train.batch_size": usual if batch_size is None else batch_size,
             "train.dtype": dtype,
