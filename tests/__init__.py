@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+# two workers share the cores: each with threads of its own, they would wait for one another
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 # JAX compiles every small network for speed that no test lives long enough to see: half the time
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 # and what one process compiled, the next finds: workers, commands, the run that was killed
