@@ -24,12 +24,14 @@ def bleu(references: Sequence[Sequence[Words]], hypotheses: Sequence[Words]) -> 
     for said, hypothesis in zip(references, hypotheses, strict=True):
         length += len(hypothesis)
         closest += min((abs(len(each) - len(hypothesis)), len(each)) for each in said)[1]
-        counted = zip(*(grams(each) for each in set(said)), strict=True)
-        for place, (found, counts) in enumerate(zip(grams(hypothesis), counted, strict=True)):
+        known = [grams(each) for each in set(said)]
+        for place, found in enumerate(grams(hypothesis)):
             guessed[place] += found.total()
-            known = [each.get for each in counts]
-            for gram, count in found.items():
-                right[place] += min(count, max([get(gram, 0) for get in known]))
+            most: dict = {}
+            for counts in (each[place] for each in known):
+                for gram in found.keys() & counts.keys():
+                    most[gram] = max(most.get(gram, 0), counts[gram])
+            right[place] += sum(min(found[gram], count) for gram, count in most.items())
     ratio = (length + _TINY) / (closest + _SMALL)
     penalty = exp(1 - 1 / ratio) if ratio < 1 else 1.0
     scores, product = {}, 1.0

@@ -61,15 +61,19 @@ class Cider:
         norms = self._norms_of(hypothesis)
         for words in references:
             agreement = 0.0
-            each = zip(grams(hypothesis), grams(words), norms, self._norms_of(words), strict=True)
-            for left, right, left_norm, right_norm in each:
+            each = zip(
+                ORDERS, grams(hypothesis), grams(words), norms, self._norms_of(words), strict=True
+            )
+            for order, left, right, left_norm, right_norm in each:
                 if common := left.keys() & right.keys():
-                    agreement += sum(
-                        [
+                    if len(right) > len(words) - order:  # none of them twice
+                        shared = sum(map(self._squares.__getitem__, common))
+                    else:
+                        shared = sum(
                             min(left[gram], right[gram]) * right[gram] * self._squares[gram]
                             for gram in common
-                        ]
-                    ) / (left_norm * right_norm)
+                        )
+                    agreement += shared / (left_norm * right_norm)
             total += agreement * _likeness(len(hypothesis), len(words))
         return SCALE / len(ORDERS) * total / len(references)
 
