@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
+from tqdm import tqdm
+
 DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
 
 
@@ -52,6 +54,33 @@ def run(program: str, main: Callable[[], None], *bad_input: type[Exception]) -> 
         print(f"{program}: interrupted; what was finished is kept", file=sys.stderr)
         sys.exit(INTERRUPTED)
     sys.exit(DONE)
+
+
+def progress(total: int, what: str, unit: str) -> tqdm:
+    """A bar for what takes more than two seconds; in a log file a line every half minute.
+
+    Args:
+        total: How much there is to do.
+        what: What is being done.
+        unit: Of what.
+    """
+    watched = sys.stderr.isatty()
+    bar = tqdm(
+        total=total, desc=what, unit=unit, delay=2, mininterval=0.1 if watched else 30,
+        file=sys.stderr if watched else _Lines(),
+    )  # fmt: skip
+    return bar
+
+
+class _Lines:
+    """Stands for stderr, where a bar cannot be drawn over the one before."""
+
+    def write(self, text: str) -> None:
+        if text := text.strip("\r\n "):
+            print(text, file=sys.stderr)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 @contextlib.contextmanager

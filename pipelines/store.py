@@ -18,8 +18,8 @@ from typing import BinaryIO
 
 import numpy as np
 import platformdirs
-from tqdm import tqdm
 
+from pipelines.commands import progress
 from pipelines.images import read_image, resize
 from pipelines.records import DataError, Record, Records
 
@@ -98,12 +98,12 @@ def _decoded(
     window = 8 * _THREADS  # images in memory: enough to keep the threads busy, however large n is
     with (
         ThreadPoolExecutor(_THREADS) as threads,
-        tqdm(total=len(records), desc="Decoding images", unit="image", delay=2) as progress,
+        progress(len(records), "Decoding images", "image") as bar,
     ):
         for start in range(0, len(records), window):
             rows = records.rows[start : start + window]
             yield from zip(rows, threads.map(decode, rows), strict=True)
-            progress.update(len(rows))
+            bar.update(len(rows))
 
 
 def _decode_one(record: Record, size: int, bands: tuple[int, ...]) -> np.ndarray | DataError:

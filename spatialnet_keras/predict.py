@@ -108,7 +108,7 @@ def predictions(
 ) -> Iterator[Found]:
     """Every file in order; those that cannot be read cost the others nothing."""
     size = predictor.batch_size(questions)
-    with tqdm(total=len(paths), desc="Predicting", unit="image", delay=2) as progress:
+    with commands.progress(len(paths), "Predicting", "image") as bar:
         for start in range(0, len(paths), size):
             batch = paths[start : start + size]
             read = predictor.read(batch)
@@ -116,7 +116,7 @@ def predictions(
             said = iter(predictor.predict(np.stack(good), questions)[0] if good else ())
             for path, pixels in zip(batch, read, strict=True):
                 yield path, pixels, None if isinstance(pixels, DataError) else next(said)
-            progress.update(len(batch))
+            bar.update(len(batch))
 
 
 def to_json(said: "Prediction", questions: "Questions | None" = None) -> dict:

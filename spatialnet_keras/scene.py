@@ -200,7 +200,7 @@ def _write_into(
     answered = 0
     with ExitStack() as stack:
         target = use and stack.enter_context(class_map(folder / MAP, scene, grid, use.classes))
-        progress = stack.enter_context(tqdm(total=rows * columns, desc="Tiles", unit="tile"))
+        progress = stack.enter_context(commands.progress(rows * columns, "Tiles", "tile"))
         for row in range(grid.cells_of_side[0]):
             for tiles, pixels in _batches(predictor, scene, grid, questions, row, progress):
                 said, outputs = predictor.predict(pixels, questions)

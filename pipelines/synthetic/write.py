@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from PIL import Image
-from tqdm import tqdm
 
+from pipelines.commands import progress
 from pipelines.records import SPLITS, DataError, Question
 from pipelines.synthetic.captions import describe
 from pipelines.synthetic.draw import draw
@@ -152,8 +152,11 @@ def _clear(part: Path) -> None:
 def _write(city: City, part: Path, workers: int | None) -> None:
     (part / "ucm_captions" / "imgs").mkdir(parents=True)
     (part / "rsvqa_lr" / "Images_LR").mkdir(parents=True)
-    drawn = tqdm(_draw_all(city, part, workers), "Drawing", city.tiles, unit=" tiles", disable=None)
-    tiles = list(drawn)
+    tiles = []
+    with progress(city.tiles, "Drawing", "tile") as bar:
+        for tile in _draw_all(city, part, workers):
+            tiles.append(tile)
+            bar.update()
     _dump(part / "ucm_captions" / "dataset.json", _karpathy(tiles))
     for split in SPLITS:
         for kind, entries in _rsvqa(tiles, split).items():

@@ -11,8 +11,8 @@ from pathlib import Path
 import keras
 import numpy as np
 from keras import ops
-from tqdm import tqdm
 
+from pipelines.commands import progress
 from pipelines.images import apply_symmetries
 from pipelines.store import cache_folder
 
@@ -53,7 +53,7 @@ def _compute(path: Path, below: keras.Model, images: np.ndarray, symmetries: int
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     features = np.lib.format.open_memmap(temporary, "w+", _DTYPE, shape)
     try:
-        with tqdm(total=len(images) * symmetries, desc="Features", unit="image", delay=2) as bar:
+        with progress(len(images) * symmetries, "Features", "image") as bar:
             for start in range(0, len(images), BATCH):
                 tiles = images[start : start + BATCH]
                 for code in range(symmetries):
