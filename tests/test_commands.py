@@ -143,7 +143,9 @@ def test_a_folder_of_own_images_trains(city, exit_code, tmp_path):
         shutil.copy(path, tmp_path / "tiles" / split / kind)
     flags = ["--data", f"folder={tmp_path / 'tiles'}", "--run", str(tmp_path / "run"), *QUICK]
     assert exit_code(train.main, *flags, "--epochs", "1") == 0
-    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["scores"]
+    found = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert found["scores"]
+    assert {"land_use_accuracy", "val_land_use_accuracy"} <= set(found["history"][0])
 
 
 def test_a_run_starts_from_another(whole, city, exit_code, capsys, tmp_path):

@@ -78,6 +78,7 @@ class Epoch(keras.callbacks.Callback):
         """In this order: a kill between two of these leaves nothing that misleads a resume."""
         seconds = time.perf_counter() - self.started
         check_finite(epoch, logs)
+        _name_all(logs, list(self.model.output))
         with averaged_weights(self.model):
             self.outputs = [
                 predict(self.answering, examples, self.run.tasks, self.config)
@@ -153,6 +154,13 @@ class ShortBar(keras.callbacks.ProgbarLogger):
         shown |= {task: logs[f"val_{task}_{name}"] for task, name in self.scores.items()
                   if f"val_{task}_{name}" in logs}  # fmt: skip
         super().on_epoch_end(epoch, shown)
+
+
+def _name_all(logs: dict, outputs: list[str]) -> None:
+    """Puts the task before its scores where it is the only one: Keras leaves it out there."""
+    if len(outputs) == 1:
+        for name in [each for each in logs if each != "loss"]:
+            logs[f"{outputs[0]}_{name}"] = logs.pop(name)
 
 
 def check_finite(epoch: int, logs: dict) -> None:
