@@ -75,6 +75,13 @@ def test_paths_arrays_and_batches_are_the_same_images(predictor, tiles, stored):
     assert predictor.classify([]) == []
 
 
+def test_tensorflow_does_not_complain_of_networks_compiled_once_each(predictor, tiles, caplog):
+    for count in (1, 2, 4):
+        predictor.classify(tiles[:1] * count)
+        predictor.describe(tiles[:1] * count)
+    assert not caplog.records
+
+
 def test_an_answer_does_not_depend_on_what_else_is_asked_or_shown(predictor, tiles):
     together = predictor.ask(tiles, ASKED)
     for row, path in enumerate(tiles):

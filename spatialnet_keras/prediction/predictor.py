@@ -1,5 +1,6 @@
 """The predictor: a trained run that says what tiles show and answers questions about them."""
 
+import logging
 import os
 import warnings
 from collections.abc import Collection, Iterator, Sequence
@@ -22,6 +23,11 @@ from spatialnet_keras.run import Run
 from spatialnet_keras.tasks import Task
 
 _THREADS = min(8, os.cpu_count() or 1)
+
+# TensorFlow takes several networks, each compiled once, for one that is compiled again and again
+logging.getLogger("tensorflow").addFilter(
+    lambda record: "triggered tf.function retracing" not in record.getMessage()
+)
 
 
 @dataclass(frozen=True)
