@@ -21,19 +21,21 @@ class LandUseNetwork(tf.Module):
         width, patch = config.width, config.patch_size
         self.patches = _Dense(patch * patch * pixels.bands, width, "patches")
         self.positions = tf.Variable(0.02 * tf.random.normal([config.tokens, width]))
+        self.dropout = config.dropout
         self.blocks = [Block(config, index) for index in range(config.layers)]
         self.norm = _Norm(width)
         self.head = _Dense(width, classes, "head")
 
-    def __call__(self, images):
+    def __call__(self, images, training: bool = False):
         """Mean of the encoded patches -> linear."""
+        rate = self.dropout if training else 0.0
         x = (tf.cast(images, tf.float32) - self.mean) / self.deviation
         patch = self.config.patch_size
         x = tf.nn.space_to_depth(x, patch)  # the pixels of a patch side by side
         x = tf.reshape(x, [-1, self.config.tokens, x.shape[-1]])
-        x = self.patches(x) + self.positions
+        x = tf.nn.dropout(self.patches(x) + self.positions, rate)
         for block in self.blocks:
-            x = block(x)
+            x = block(x, rate)
         return self.head(tf.reduce_mean(self.norm(x), axis=1))
 
 
@@ -49,10 +51,10 @@ class Block(tf.Module):
         self.out = _Dense(width, width, "out")
         self.mlp_1, self.mlp_2 = _Dense(width, hidden, "mlp_1"), _Dense(hidden, width, "mlp_2")
 
-    def __call__(self, x):
-        """Adds both branches."""
-        x = x + self._attention(self.norm_1(x))
-        return x + self.mlp_2(_gelu(self.mlp_1(self.norm_2(x))))
+    def __call__(self, x, rate: float):
+        """Adds both branches, each with dropout at a rate."""
+        x = x + tf.nn.dropout(self._attention(self.norm_1(x)), rate)
+        return x + tf.nn.dropout(self.mlp_2(_gelu(self.mlp_1(self.norm_2(x)))), rate)
 
     def _attention(self, x):
         parts = tf.reshape(
@@ -85,7 +87,7 @@ class Trainer:
     def _one(self):
         variables, settings = self.network.trainable_variables, self.settings
         with tf.GradientTape() as tape:
-            logits = self.network(self.images)
+            logits = self.network(self.images, training=True)
             truth = tf.one_hot(self.labels, logits.shape[-1])
             smooth = settings.label_smoothing
             truth = truth * (1 - smooth) + smooth / logits.shape[-1]

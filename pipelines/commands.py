@@ -65,11 +65,10 @@ def progress(total: int, what: str, unit: str) -> tqdm:
         unit: Of what.
     """
     watched = sys.stderr.isatty()
-    bar = tqdm(
+    return tqdm(
         total=total, desc=what, unit=unit, delay=2, mininterval=0.1 if watched else 30,
         file=sys.stderr if watched else _Lines(),
     )  # fmt: skip
-    return bar
 
 
 class _Lines:

@@ -94,6 +94,20 @@ def test_a_mimetic_start_lets_tokens_look_at_those_like_them():
     assert max(map(abs, likeness("random"))) < 1
 
 
+def test_a_mimetic_start_leaves_what_a_preset_has_learned(presets):
+    def values(start: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        keras.utils.set_random_seed(0)
+        settings = dataclasses.replace(
+            TINY, encoder=f"preset:{presets['tokens']}", hybrid_layers=1, attention_start=start
+        )
+        parts = split_at_features(image_encoder(settings, Pixels()))
+        return tuple([ops.convert_to_numpy(each) for each in part.weights] for part in parts)
+
+    (learned, above), (kept, started) = values("random"), values("mimetic")
+    assert all(map(np.array_equal, learned, kept))
+    assert not all(map(np.array_equal, above, started))
+
+
 def test_every_encoder_survives_saving(config, tmp_path):
     encoder = image_encoder(config, Pixels())
     encoder.save(tmp_path / "encoder.keras")

@@ -41,7 +41,9 @@ def image_encoder(config: ModelConfig, pixels: Pixels, drop_tokens: bool = True)
         vector = keras.layers.Dropout(config.vector_dropout, name="vector_dropout")(vector)
     made = keras.Model(image, {"image_tokens": x, "image_vector": vector}, name="image_encoder")
     if config.attention_start == "mimetic":
-        for layer in made.layers:
+        # what a preset has learned stays
+        blocks = split_at_features(made)[1] if kind == "preset" else made
+        for layer in blocks.layers:
             if isinstance(layer, keras.layers.MultiHeadAttention):
                 mimic(layer)
     return made
