@@ -214,6 +214,23 @@ def test_features_are_kept_on_disk_and_found_again(config, tmp_path, monkeypatch
     assert not list(tmp_path.glob("*.tmp"))
 
 
+def test_features_are_found_by_pixels_and_weights_alone(config, tmp_path, monkeypatch):
+    monkeypatch.setenv("SPATIALNET_CACHE", str(tmp_path))
+    below, _ = split_at_features(image_encoder(config, Pixels()))
+
+    def kept(name: str, images: np.ndarray) -> int:
+        np.save(tmp_path / name, images)
+        stored_features(below, np.load(tmp_path / name, mmap_mode="r"), 1)
+        return len(list(tmp_path.glob("*.features.npy")))
+
+    assert kept("images.npy", tiles(3)) == 1
+    assert kept("copied.npy", tiles(3)) == 1
+    assert kept("images.npy", tiles(3, seed=1)) == 2
+    weight = below.weights[-1]
+    weight.assign(weight + 1)
+    assert kept("copied.npy", tiles(3)) == 3
+
+
 BAD_PRESETS = {
     "no such folder": ("./nowhere", "No preset in ./nowhere"),
     "no config": ("{root}", "it has no config.json"),

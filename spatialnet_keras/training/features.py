@@ -1,7 +1,8 @@
 """Features: what a frozen encoder makes of every tile, computed once and kept on disk.
 
 An epoch over features takes seconds on a CPU. They stand beside the decoded images in the cache
-folder (see `pipelines.store`) and are safe to delete at any time.
+folder (see `pipelines.store`) and are safe to delete at any time. They are found by pixels and
+weights, so that nothing is computed twice where a data set was copied or a run has moved.
 """
 
 import hashlib
@@ -38,9 +39,10 @@ def stored_features(below: keras.Model, images: np.ndarray, symmetries: int) -> 
 
 
 def _fingerprint(below: keras.Model, images: np.ndarray, symmetries: int) -> str:
-    found = hashlib.sha256(f"{Path(images.filename).name} {symmetries}".encode())
+    with Path(images.filename).open("rb") as file:
+        found = hashlib.file_digest(file, "sha256")
     # what is computed, and with which weights
-    found.update(below.to_json().encode())
+    found.update(f"{symmetries} {below.to_json()}".encode())
     for variable in below.variables:
         if variable.name == "seed_generator_state":  # of dropout, which is off here
             continue
