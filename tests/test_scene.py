@@ -276,7 +276,7 @@ def test_twenty_thousand_pixels_a_side_stay_under_two_gigabytes(trained_run, pix
         for top in range(0, 19_000, 512):
             for left in range(0, 19_000, 512):
                 target.write(tile, window=rasterio.windows.Window(left, top, 256, 256))
-    flags = [trained_run, tmp_path / "scene.tif", tmp_path / "maps"]
+    flags = [trained_run, tmp_path / "scene.tif", tmp_path / "maps", "--tile", 256]
     result = subprocess.run(
         [sys.executable, "-c", PEAK, *map(str, flags)], capture_output=True, text=True
     )
