@@ -89,7 +89,7 @@ class ModelConfig:
     )
     word_deviation: float = setting(
         0.03,
-        "deviation of the words' first vectors; 1 learns question types sooner, the rest later",
+        "deviation of the words' first vectors; with large ones comparisons are learned late",
     )
     caption_layers: int = setting(2, "blocks of the caption decoder (not in the paper)")
     caption_words: int = setting(

@@ -95,6 +95,17 @@ def test_the_type_of_a_question_is_read_from_its_words_alone(model):
     assert distance(before, other_words) > 1e-3
 
 
+@pytest.mark.parametrize("deviation", [0.03, 1.0])
+def test_the_type_of_a_question_is_learned_however_small_its_words_start(deviation):
+    """Words that start small are read at the scale of large ones."""
+    keras.utils.set_random_seed(0)
+    made = build_model(override(TINY, {"model.word_deviation": deviation}), TASKS_HERE, WORDS)
+    encoder, x = made.get_layer("question_encoder"), inputs()
+    tokens = np.zeros((2, 4, TINY.model.width), "float32")
+    found = encoder([x["question"], tokens, tokens[:, 0]])["words_vector"]
+    assert ops.convert_to_numpy(found).std(axis=-1) == pytest.approx(1, abs=0.05)
+
+
 def test_an_image_answers_only_its_own_questions(model):
     x, other = inputs(), inputs()
     other["image"][1] = inputs(seed=1)["image"][1]

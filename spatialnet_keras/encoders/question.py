@@ -28,7 +28,8 @@ def question_encoder(config: ModelConfig, words: int) -> keras.Model:
     start = keras.initializers.RandomNormal(stddev=config.word_deviation)
     x = keras.layers.Embedding(words, config.width, start, name="words")(question)
     x = Positions(name="word_positions")(x)
-    words_vector = MaskedMean(name="words_mean")(x, keep)
+    # at a scale of its own: words that start small would tell the type of a question late
+    words_vector = layer_norm("words_norm")(MaskedMean(name="words_mean")(x, keep))
     if config.fusion == "none":
         vector = ops.zeros_like(words_vector) + image[:, None, :]
     else:
