@@ -96,8 +96,8 @@ def test_the_type_of_a_question_is_read_from_its_words_alone(model):
 
 
 @pytest.mark.parametrize("deviation", [0.03, 1.0])
-def test_the_type_of_a_question_is_learned_however_small_its_words_start(deviation):
-    """Words that start small are read at the scale of large ones."""
+def test_the_type_of_a_question_is_read_at_one_scale_however_its_words_start(deviation):
+    """Or words that start small would tell it late."""
     keras.utils.set_random_seed(0)
     made = build_model(override(TINY, {"model.word_deviation": deviation}), TASKS_HERE, WORDS)
     encoder, x = made.get_layer("question_encoder"), inputs()
