@@ -237,8 +237,11 @@ def _dataset(batch: Callable[[int], Batch], steps: range) -> tf.data.Dataset:
             array.set_shape(like.shape)
         return tf.nest.pack_sequence_as(example, arrays)
 
+    fixed = tf.data.Options()
+    fixed.autotune.enabled = False  # nothing to tune; its thread holds up the end of an iteration
     return (
         tf.data.Dataset.range(steps.start, steps.stop)
         .map(load, num_parallel_calls=2, deterministic=True)  # gathers run beside the model's step
         .prefetch(4)
+        .with_options(fixed)
     )
