@@ -1,5 +1,6 @@
 """BLEU of a corpus (Papineni et al., "BLEU: a method for automatic evaluation", ACL 2002)."""
 
+from collections import Counter
 from collections.abc import Sequence
 from math import exp
 
@@ -26,12 +27,8 @@ def bleu(references: Sequence[Sequence[Words]], hypotheses: Sequence[Words]) -> 
         closest += min((abs(len(each) - len(hypothesis)), len(each)) for each in said)[1]
         known = [grams(each) for each in set(said)]
         for place, found in enumerate(grams(hypothesis)):
-            guessed[place] += found.total()
-            most: dict = {}
-            for counts in (each[place] for each in known):
-                for gram in found.keys() & counts.keys():
-                    most[gram] = max(most.get(gram, 0), counts[gram])
-            right[place] += sum(min(found[gram], count) for gram, count in most.items())
+            guessed[place] += max(len(hypothesis) - place, 0)
+            right[place] += _matches(found, [each[place] for each in known])
     ratio = (length + _TINY) / (closest + _SMALL)
     penalty = exp(1 - 1 / ratio) if ratio < 1 else 1.0
     scores, product = {}, 1.0
@@ -39,3 +36,14 @@ def bleu(references: Sequence[Sequence[Words]], hypotheses: Sequence[Words]) -> 
         product *= (hits + _TINY) / (tries + _SMALL)
         scores[f"bleu{order}"] = penalty * product ** (1 / order)
     return scores
+
+
+def _matches(found: Counter, known: Sequence[Counter]) -> int:
+    """How many of the n-grams are right: each as often at most as a reference has it."""
+    missed = set(found).difference(*known)
+    right = len(found) - len(missed)
+    if found.total() > len(found):
+        repeated = (gram for gram, count in found.items() if count > 1 and gram not in missed)
+        for gram in repeated:
+            right += min(found[gram], max(counts[gram] for counts in known)) - 1
+    return right

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from math import exp, hypot, log
 from operator import mul
 
@@ -31,12 +32,12 @@ class Cider:
     """
 
     def __init__(self, frequencies: Counter, images: int):
+        known = {count: log(images) - log(count) for count in set(frequencies.values())}
         self._rarity = _Rarity(log(images))
-        for gram, count in frequencies.items():
-            self._rarity[gram] = log(images) - log(count)
+        self._rarity.update((gram, known[count]) for gram, count in frequencies.items())
+        squares = {count: rarity**2 for count, rarity in known.items()}
         self._squares = _Rarity(log(images) ** 2)
-        for gram, rarity in self._rarity.items():
-            self._squares[gram] = rarity**2
+        self._squares.update((gram, squares[count]) for gram, count in frequencies.items())
         self._norms: dict[Words, list[float]] = {}
         self._columns: dict[tuple, int] = {}
         self._vectors: dict[Words, tuple[Weights, Weights]] = {}
@@ -50,9 +51,7 @@ class Cider:
         """
         frequencies: Counter = Counter()
         for sentences in images:
-            frequencies.update(
-                {gram for words in set(sentences) for found in grams(words) for gram in found}
-            )
+            frequencies.update(set().union(*chain.from_iterable(map(grams, set(sentences)))))
         return cls(frequencies, len(images))
 
     def score(self, references: Sequence[Words], hypothesis: Words) -> float:
@@ -65,15 +64,17 @@ class Cider:
                 ORDERS, grams(hypothesis), grams(words), norms, self._norms_of(words), strict=True
             )
             for order, left, right, left_norm, right_norm in each:
-                if common := left.keys() & right.keys():
-                    if len(right) > len(words) - order:  # none of them twice
-                        shared = sum(map(self._squares.__getitem__, common))
-                    else:
-                        shared = sum(
-                            min(left[gram], right[gram]) * right[gram] * self._squares[gram]
-                            for gram in common
-                        )
-                    agreement += shared / (left_norm * right_norm)
+                common = left.keys() & right.keys()
+                if not common:
+                    break  # then no longer ones either
+                if len(right) > len(words) - order:  # none of them twice
+                    shared = sum(map(self._squares.__getitem__, common))
+                else:
+                    shared = sum(
+                        min(left[gram], right[gram]) * right[gram] * self._squares[gram]
+                        for gram in common
+                    )
+                agreement += shared / (left_norm * right_norm)
             total += agreement * _likeness(len(hypothesis), len(words))
         return SCALE / len(ORDERS) * total / len(references)
 
