@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.images import Box, apply_symmetries, resize
+from pipelines.images import Box, apply_symmetries, resize, turned
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,7 @@ class Augmentation:
     Attributes:
         symmetries: Whether tiles are flipped and turned; sentences that name a side are left out
             of the slots of a turned tile (see `batches`).
+        turn: Largest angle in degrees, either way, by which a tile is turned; 0: none.
         crop: Smallest share of a tile's area that a random crop keeps; 1: no crops.
         jitter: Largest relative change of brightness, contrast and saturation; 0: none.
         gain: Largest relative change of each band by itself; 0: none.
@@ -22,6 +23,7 @@ class Augmentation:
     """
 
     symmetries: bool = False
+    turn: float = 0.0
     crop: float = 1.0
     jitter: float = 0.0
     gain: float = 0.0
@@ -41,8 +43,8 @@ def augment(
     Args:
         images: [B, S, S, C].
         symmetries: int [B], the symmetry of each tile.
-        silent: bool [B], True for tiles on which no sentence hangs: a crop may cut away what
-            a sentence speaks of, but it keeps the land use.
+        silent: bool [B], True for tiles on which no sentence hangs: a crop or an angle may take
+            away what a sentence speaks of, but they keep the land use.
         how: What to do.
         size: Pixels a side of the result.
         rng: Where the randomness comes from.
@@ -52,6 +54,9 @@ def augment(
         right and bottom as shares of a side, float32 [B, 4].
     """
     shown = whole(len(images))
+    if how.turn:
+        angles = rng.uniform(-how.turn, how.turn, len(images)) * silent
+        images = np.stack([turned(*each) for each in zip(images, angles, strict=True)])
     if how.crop < 1 or images.shape[1] != size:
         boxes = [_crop(images.shape[1], how.crop if alone else 1.0, rng) for alone in silent]
         shown = np.float32(boxes) / images.shape[1]

@@ -24,6 +24,8 @@ MAXIMUM_PIXELS = 100_000_000  # 300 MB of RGB a decoding thread
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 
+_BILINEAR = Image.Resampling.BILINEAR
+
 Box = tuple[float, float, float, float]
 
 
@@ -82,6 +84,37 @@ def resize(image: np.ndarray, size: int, box: Box | None = None) -> np.ndarray:
     if image.dtype == np.uint16:
         resized = np.rint(resized)
     return resized.astype(image.dtype, copy=False)
+
+
+def turned(image: np.ndarray, degrees: float) -> np.ndarray:
+    """Turns a square about its centre; what comes into view beyond its edges is mirrored.
+
+    Args:
+        image: [S, S, C], uint8, uint16 or float32.
+        degrees: Counter-clockwise.
+
+    Returns:
+        [S, S, C] of the same dtype.
+    """
+    side = image.shape[0]
+    margin = int(np.ceil(side * (np.sqrt(2) - 1) / 2))
+    wide = np.pad(image, ((margin, margin), (margin, margin), (0, 0)), "symmetric")
+    exact = wide if wide.dtype == np.uint8 else wide.astype(np.float32)
+    # from a place in the result to one in the wide picture, both from their own top left corner
+    cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    half = side / 2
+    left, top = (margin + half * (1 - cosine + sign * sine) for sign in (1, -1))
+    places = (cosine, -sine, left, sine, cosine, top)
+    bands = [
+        Image.fromarray(np.ascontiguousarray(exact[..., c])).transform(
+            (side, side), Image.Transform.AFFINE, places, _BILINEAR
+        )
+        for c in range(image.shape[-1])
+    ]
+    found = np.stack(bands, axis=-1)
+    if image.dtype == np.uint16:
+        found = np.rint(found)
+    return found.astype(image.dtype, copy=False)
 
 
 def in_stored_dtype(name: str | Path, pixels: np.ndarray) -> np.ndarray:
@@ -266,4 +299,4 @@ def _pick_bands(path: Path, pixels: np.ndarray, bands: tuple[int, ...]) -> np.nd
 
 def _resize_band(band: np.ndarray, size: int, box: Box | None) -> np.ndarray:
     picture = Image.fromarray(np.ascontiguousarray(band))
-    return np.asarray(picture.resize((size, size), Image.Resampling.BILINEAR, box))
+    return np.asarray(picture.resize((size, size), _BILINEAR, box))

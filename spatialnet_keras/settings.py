@@ -194,6 +194,9 @@ class TrainConfig:
         0.75, "share of patches that --pretrain hides (He et al. 2021); of encoder vit"
     )
     symmetries: bool = setting(True, "flip and turn tiles where no sentence names a side")
+    turn: float = setting(
+        0.0, "degrees, largest angle of a further turn; 0: none (where nothing is asked)"
+    )
     crop: float = setting(
         1.0, "smallest share of a tile that a random crop keeps; 1: none (where nothing is asked)"
     )
@@ -251,10 +254,18 @@ class TrainConfig:
             raise ConfigError(
                 f"encoder_rate below 1 needs adamw. Received: optimizer={self.optimizer!r}."
             )
-        if self.encoder == "cached" and (self.crop < 1 or self.jitter or self.gain):
+        if not 0 <= self.turn <= 180:
+            raise ConfigError(f"turn must be in [0, 180]. Received: {self.turn}.")
+        if self.teacher and self.turn:
             raise ConfigError(
-                "encoder cached sees each tile only turned and flipped: crop must be 1, jitter and "
-                f"gain 0. Received: crop={self.crop}, jitter={self.jitter}, gain={self.gain}."
+                "A teacher's maps are told of upright tiles: turn must be 0 with one. "
+                f"Received: turn={self.turn}."
+            )
+        if self.encoder == "cached" and (self.crop < 1 or self.turn or self.jitter or self.gain):
+            raise ConfigError(
+                "encoder cached sees each tile only flipped and in quarter turns: crop must be 1, "
+                f"turn, jitter and gain 0. Received: crop={self.crop}, turn={self.turn}, "
+                f"jitter={self.jitter}, gain={self.gain}."
             )
         for name in ("mix", "teacher_share", "data_balance"):
             if not 0 <= getattr(self, name) <= 1:
@@ -264,6 +275,11 @@ class TrainConfig:
         for name in ("warmup", "ema", "label_smoothing", "jitter", "gain"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be in [0, 1). Received: {getattr(self, name)}.")
+
+    @property
+    def resamples(self) -> bool:
+        """Whether tiles are cropped or turned, so that more pixels than the model's have use."""
+        return self.crop < 1 or self.turn > 0
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pipelines.batches import training_batches
 from pipelines.examples import Examples, carriers, shares, steps_per_epoch
 from pipelines.records import unknown
 from spatialnet_keras import data, facts
-from spatialnet_keras.config import Config, ConfigError, ModelConfig
+from spatialnet_keras.config import Config, ConfigError, ModelConfig, TrainConfig
 from spatialnet_keras.encode import questions
 from spatialnet_keras.encoders import split_at_features
 from spatialnet_keras.evaluation.board import folder, write_settings
@@ -63,7 +63,7 @@ def train(
             f"{keras.config.backend()}."
         )
     keras.config.set_dtype_policy(config.train.dtype)
-    training = data.read(config, "train", skip_bad, to_crop=config.train.crop < 1)
+    training = data.read(config, "train", skip_bad, to_crop=config.train.resamples)
     validation = data.read(config, "val", skip_bad)
     run = prepare(config, path, training)
     finished = "scores" in run.metrics
@@ -226,6 +226,12 @@ def _on_features(below: keras.Model, parts: list[Examples], symmetries: int) -> 
     ]
 
 
+def augmentation(settings: TrainConfig) -> Augmentation:
+    """What is done to the tiles of a training."""
+    names = [field.name for field in dataclasses.fields(Augmentation)]
+    return Augmentation(**{name: getattr(settings, name) for name in names})
+
+
 def _batches(examples: list[Examples], config: Config, first_epoch: int):
     settings = config.train
     drawn = {"question": settings.questions_per_image, "caption": settings.captions_per_image}
@@ -236,9 +242,7 @@ def _batches(examples: list[Examples], config: Config, first_epoch: int):
         settings.seed,
         settings.epochs,
         first_epoch,
-        Augmentation(
-            settings.symmetries, settings.crop, settings.jitter, settings.gain, settings.mix
-        ),
+        augmentation(settings),
         config.model.image_size,
         settings.type_balance,
         settings.data_balance,

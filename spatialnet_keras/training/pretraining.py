@@ -9,7 +9,6 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from pipelines.augment import Augmentation
 from pipelines.batches import training_batches
 from pipelines.examples import Examples, steps_per_epoch
 from spatialnet_keras import data, facts
@@ -17,7 +16,7 @@ from spatialnet_keras.config import Config, ConfigError
 from spatialnet_keras.evaluation.board import folder
 from spatialnet_keras.run import Run
 from spatialnet_keras.text import Vocabulary
-from spatialnet_keras.training import resolved
+from spatialnet_keras.training import augmentation, resolved
 from spatialnet_keras.training.autoencoder import (
     ERROR,
     encoder_without_dropout,
@@ -54,7 +53,7 @@ def pretrain(
     """
     _check(config)
     keras.config.set_dtype_policy(config.train.dtype)
-    parts = data.read(config, "train", skip_bad, to_crop=config.train.crop < 1)
+    parts = data.read(config, "train", skip_bad, to_crop=config.train.resamples)
     config = dataclasses.replace(resolved(config), pixels=data.pixels(parts))
     run = Run(path, config, (), Vocabulary.fit(()))
     run.start()
@@ -120,7 +119,7 @@ def _fit(
                 settings.seed,
                 settings.epochs,
                 len(history),
-                Augmentation(settings.symmetries, settings.crop, settings.jitter, settings.gain),
+                dataclasses.replace(augmentation(settings), mix=0.0),
                 run.config.model.image_size,
             ),
             epochs=settings.epochs,

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from pipelines.augment import Augmentation, augment
+from pipelines.images import turned
 
 
 def tiles(count: int = 4, side: int = 16, dtype: str = "uint8") -> np.ndarray:
@@ -23,7 +24,10 @@ def test_nothing_asked_nothing_changed():
     assert np.array_equal(run(tiles()), tiles())
 
 
-@pytest.mark.parametrize("how", [{"crop": 0.3}, {"jitter": 0.5}, {"gain": 0.2}], ids=str)
+CHANGES = [{"crop": 0.3}, {"turn": 180}, {"jitter": 0.5}, {"gain": 0.2}]
+
+
+@pytest.mark.parametrize("how", CHANGES, ids=str)
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 def test_what_is_asked_changes_tiles_and_keeps_shape_and_dtype(how, dtype):
     images = tiles(dtype=dtype)
@@ -33,13 +37,24 @@ def test_what_is_asked_changes_tiles_and_keeps_shape_and_dtype(how, dtype):
 
 
 def test_one_seed_gives_the_same_tiles():
-    how = {"crop": 0.3, "jitter": 0.5, "gain": 0.1}
+    how = {"turn": 30, "crop": 0.3, "jitter": 0.5, "gain": 0.1}
     assert np.array_equal(run(tiles(), seed=1, **how), run(tiles(), seed=1, **how))
     assert not np.array_equal(run(tiles(), seed=1, **how), run(tiles(), seed=2, **how))
 
 
-def test_a_tile_that_a_sentence_speaks_of_is_not_cropped():
-    assert np.array_equal(run(tiles(), silent=False, crop=0.3), tiles())
+def test_a_tile_that_a_sentence_speaks_of_is_neither_cropped_nor_turned():
+    assert np.array_equal(run(tiles(), silent=False, crop=0.3, turn=180), tiles())
+
+
+def test_a_turned_tile_is_the_tile_turned():
+    """Quarter turns are those of `rot90`; between, a spot moves on its circle."""
+    image = tiles(1)[0]
+    np.testing.assert_allclose(turned(image, 90).astype(int), np.rot90(image), atol=1)
+    spot = np.full((65, 65, 1), 50, "uint8")
+    spot[30:35, 40:45] = 250  # right of the centre
+    row, column = np.unravel_index(turned(spot, 45)[:, :, 0].argmax(), (65, 65))
+    assert (abs(row - 25) <= 3) and (abs(column - 39) <= 3)  # up to the right
+    assert turned(spot, 45).min() == 50
 
 
 def test_a_crop_shows_a_part_in_more_detail():
