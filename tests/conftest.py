@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,15 @@ from spatialnet_keras.presets import PRESETS
 ROOT = Path(__file__).parents[1]
 # they train: the two workers begin with them, and neither waits long for the other at the end
 LONGEST = ("commands", "training", "encoders", "pretraining", "teacher", "portable", "saved_model")
+
+
+def pytest_configure(config):
+    """What XLA compiles for one test is there for all others, in any process."""
+    if os.environ.get("KERAS_BACKEND") == "jax" and not hasattr(config, "workerinput"):
+        folder = tempfile.TemporaryDirectory(prefix="jax-")
+        config.add_cleanup(folder.cleanup)
+        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", folder.name)
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 
 
 def pytest_collection_modifyitems(items):
