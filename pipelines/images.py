@@ -76,14 +76,7 @@ def resize(image: np.ndarray, size: int, box: Box | None = None) -> np.ndarray:
     """
     if box is None and image.shape[:2] == (size, size):
         return image
-    # Pillow's filters know 8-bit and float bands; float32 holds every uint16 exactly.
-    exact = image if image.dtype == np.uint8 else image.astype(np.float32)
-    resized = np.stack(
-        [_resize_band(exact[..., c], size, box) for c in range(image.shape[-1])], axis=-1
-    )
-    if image.dtype == np.uint16:
-        resized = np.rint(resized)
-    return resized.astype(image.dtype, copy=False)
+    return _band_by_band(image, lambda band: band.resize((size, size), _BILINEAR, box))
 
 
 def turned(image: np.ndarray, degrees: float) -> np.ndarray:
@@ -99,22 +92,13 @@ def turned(image: np.ndarray, degrees: float) -> np.ndarray:
     side = image.shape[0]
     margin = int(np.ceil(side * (np.sqrt(2) - 1) / 2))
     wide = np.pad(image, ((margin, margin), (margin, margin), (0, 0)), "symmetric")
-    exact = wide if wide.dtype == np.uint8 else wide.astype(np.float32)
     # from a place in the result to one in the wide picture, both from their own top left corner
     cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    half = side / 2
-    left, top = (margin + half * (1 - cosine + sign * sine) for sign in (1, -1))
+    left = margin + side / 2 * (1 - cosine + sine)
+    top = margin + side / 2 * (1 - cosine - sine)
     places = (cosine, -sine, left, sine, cosine, top)
-    bands = [
-        Image.fromarray(np.ascontiguousarray(exact[..., c])).transform(
-            (side, side), Image.Transform.AFFINE, places, _BILINEAR
-        )
-        for c in range(image.shape[-1])
-    ]
-    found = np.stack(bands, axis=-1)
-    if image.dtype == np.uint16:
-        found = np.rint(found)
-    return found.astype(image.dtype, copy=False)
+    affine = Image.Transform.AFFINE
+    return _band_by_band(wide, lambda band: band.transform((side, side), affine, places, _BILINEAR))
 
 
 def in_stored_dtype(name: str | Path, pixels: np.ndarray) -> np.ndarray:
@@ -297,6 +281,15 @@ def _pick_bands(path: Path, pixels: np.ndarray, bands: tuple[int, ...]) -> np.nd
     return pixels if bands == tuple(range(count)) else pixels[..., list(bands)]
 
 
-def _resize_band(band: np.ndarray, size: int, box: Box | None) -> np.ndarray:
-    picture = Image.fromarray(np.ascontiguousarray(band))
-    return np.asarray(picture.resize((size, size), _BILINEAR, box))
+def _band_by_band(image: np.ndarray, change: Callable[[Image.Image], Image.Image]) -> np.ndarray:
+    """What Pillow makes of each band, in the dtype of the image."""
+    # its filters know 8-bit and float bands; float32 holds every uint16 exactly
+    exact = image if image.dtype == np.uint8 else image.astype(np.float32)
+    bands = [
+        np.asarray(change(Image.fromarray(np.ascontiguousarray(exact[..., c]))))
+        for c in range(image.shape[-1])
+    ]
+    changed = np.stack(bands, axis=-1)
+    if image.dtype == np.uint16:
+        changed = np.rint(changed)
+    return changed.astype(image.dtype, copy=False)
