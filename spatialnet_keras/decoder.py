@@ -127,7 +127,7 @@ class CaptionDecoder(keras.layers.Layer):
         Returns:
             Logits float32 [B, W, V] of the next word, and the caches with this one.
         """
-        beams = ops.shape(words)[1]
+        beams = _places(words)
         table = ops.cast(self.positions.table, self.compute_dtype)
         x = self.embedding.call(words) + ops.take(table, place, axis=0)
         seen = (ops.arange(self.length) <= place)[None, None, None]
@@ -140,7 +140,8 @@ class CaptionDecoder(keras.layers.Layer):
 
     def image_keys_values(self, image_tokens) -> tuple[KeysValues, ...]:
         """Per block, what its words look at: computed once an image."""
-        return tuple(block.look.keys_values(image_tokens) for block in self.blocks)
+        made = (block.look.keys_values(image_tokens) for block in self.blocks)
+        return tuple(tuple(map(_head_by_head, each)) for each in made)
 
     def empty_caches(self, sentences) -> tuple[KeysValues, ...]:
         """Per block, room for the keys and values of L words."""
@@ -247,7 +248,7 @@ class CachedAttention(keras.layers.Layer):
         """[B, T, D] at keys and values [B, S, H, D / H]; bool `seen` [1, 1, T, S]."""
         query = self._split(self.query_dense.call(x))
         found = ops.dot_product_attention(query, keys, values, mask=seen)
-        return self.output_dense.call(ops.reshape(found, (-1, ops.shape(x)[1], self.width)))
+        return self.output_dense.call(ops.reshape(found, (-1, _places(x), self.width)))
 
     def compute_output_shape(self, x_shape, keys_shape, values_shape):
         """The input's."""
@@ -258,4 +259,16 @@ class CachedAttention(keras.layers.Layer):
         return {**super().get_config(), "width": self.width, "heads": self.heads}
 
     def _split(self, x):
-        return ops.reshape(x, (-1, ops.shape(x)[1], self.heads, self.width // self.heads))
+        return ops.reshape(x, (-1, _places(x), self.heads, self.width // self.heads))
+
+
+def _head_by_head(x):
+    """The same [B, S, H, D / H], a head in one piece: PyTorch would copy it so for every word."""
+    heads, size = x.shape[2:]
+    pieces = ops.reshape(ops.transpose(x, (0, 2, 1, 3)), (-1, _places(x), size))
+    return ops.transpose(ops.reshape(pieces, (-1, heads, _places(x), size)), (0, 2, 1, 3))
+
+
+def _places(x):
+    """T of [B, T, ...]; an `ops.shape` takes PyTorch as long as a layer does for a word."""
+    return x.shape[1] or ops.shape(x)[1]

@@ -5,6 +5,7 @@ the words so far are kept, those of the image once for all beams.
 """
 
 import keras
+import numpy as np
 from keras import ops
 
 from spatialnet_keras.decoder import CaptionDecoder
@@ -96,7 +97,8 @@ class BeamSearch(keras.layers.Layer):
         words = self.decoder.words
         likely = _log_probabilities(logits)
         # an ended caption goes on with padding, at no cost
-        padding = ops.where(ops.arange(words) == PAD, 0.0, IMPOSSIBLE)
+        padding = np.full(words, IMPOSSIBLE, "float32")
+        padding[PAD] = 0.0
         likely = ops.where(_ended(last)[:, :, None], padding, likely)
         total = ops.reshape(scores[:, :, None] + likely, (-1, self.width * words))
         scores, best = ops.top_k(total, self.width)
@@ -124,9 +126,9 @@ def log_likelihood(decoder: CaptionDecoder, captions, image_tokens):
 
 
 def _log_probabilities(logits):
-    ids = ops.arange(logits.shape[-1])
-    never = (ids == PAD) | (ids == START) | (ids == UNKNOWN)
-    return ops.log_softmax(ops.where(never, IMPOSSIBLE, logits))
+    never = np.zeros(logits.shape[-1], "float32")
+    never[[PAD, START, UNKNOWN]] = IMPOSSIBLE
+    return ops.log_softmax(logits + never)
 
 
 def _ended(last):
