@@ -128,7 +128,7 @@ def log_likelihood(decoder: CaptionDecoder, captions, image_tokens):
 def _log_probabilities(logits):
     never = np.zeros(logits.shape[-1], "float32")
     never[[PAD, START, UNKNOWN]] = IMPOSSIBLE
-    return ops.log_softmax(logits + never)
+    return ops.log_softmax(ops.add(logits, never))
 
 
 def _ended(last):
