@@ -56,7 +56,8 @@ def augment(
     shown = whole(len(images))
     if how.turn:
         angles = rng.uniform(-how.turn, how.turn, len(images)) * silent
-        images = np.stack([turned(*each) for each in zip(images, angles, strict=True)])
+        pairs = zip(images, angles, strict=True)
+        images = np.stack([turned(image, angle) if angle else image for image, angle in pairs])
     if how.crop < 1 or images.shape[1] != size:
         boxes = [_crop(images.shape[1], how.crop if alone else 1.0, rng) for alone in silent]
         shown = np.float32(boxes) / images.shape[1]

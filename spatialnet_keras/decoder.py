@@ -270,5 +270,5 @@ def _head_by_head(x):
 
 
 def _places(x):
-    """T of [B, T, ...]; an `ops.shape` takes PyTorch as long as a layer does for a word."""
+    """T of [B, T, ...], an operation less where it is known: for a single word each one counts."""
     return x.shape[1] or ops.shape(x)[1]

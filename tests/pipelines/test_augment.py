@@ -4,6 +4,8 @@ import pytest
 from pipelines.augment import Augmentation, augment
 from pipelines.images import turned
 
+CHANGES = [{"crop": 0.3}, {"turn": 180}, {"jitter": 0.5}, {"gain": 0.2}]
+
 
 def tiles(count: int = 4, side: int = 16, dtype: str = "uint8") -> np.ndarray:
     """Smooth slopes, different in each tile and band."""
@@ -22,9 +24,6 @@ def run(images, seed=0, silent=True, size=None, **how):
 def test_nothing_asked_nothing_changed():
     assert run(tiles()) is not None
     assert np.array_equal(run(tiles()), tiles())
-
-
-CHANGES = [{"crop": 0.3}, {"turn": 180}, {"jitter": 0.5}, {"gain": 0.2}]
 
 
 @pytest.mark.parametrize("how", CHANGES, ids=str)

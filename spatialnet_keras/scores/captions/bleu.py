@@ -43,7 +43,7 @@ def _matches(found: Counter, known: Sequence[Counter]) -> int:
     missed = set(found).difference(*known)
     right = len(found) - len(missed)
     if found.total() > len(found):
-        repeated = (gram for gram, count in found.items() if count > 1 and gram not in missed)
-        for gram in repeated:
-            right += min(found[gram], max(counts[gram] for counts in known)) - 1
+        for gram, count in found.items():
+            if count > 1 and gram not in missed:
+                right += min(count, max(counts[gram] for counts in known)) - 1
     return right
