@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from pipelines.augment import Augmentation, augment
-from pipelines.images import turned
 
 CHANGES = [{"crop": 0.3}, {"turn": 180}, {"jitter": 0.5}, {"gain": 0.2}]
 
@@ -43,17 +42,6 @@ def test_one_seed_gives_the_same_tiles():
 
 def test_a_tile_that_a_sentence_speaks_of_is_neither_cropped_nor_turned():
     assert np.array_equal(run(tiles(), silent=False, crop=0.3, turn=180), tiles())
-
-
-def test_a_turned_tile_is_the_tile_turned():
-    """Quarter turns are those of `rot90`; between, a spot moves on its circle."""
-    image = tiles(1)[0]
-    np.testing.assert_allclose(turned(image, 90).astype(int), np.rot90(image), atol=1)
-    spot = np.full((65, 65, 1), 50, "uint8")
-    spot[30:35, 40:45] = 250  # right of the centre
-    row, column = np.unravel_index(turned(spot, 45)[:, :, 0].argmax(), (65, 65))
-    assert (abs(row - 25) <= 3) and (abs(column - 39) <= 3)  # up to the right
-    assert turned(spot, 45).min() == 50
 
 
 def test_a_crop_shows_a_part_in_more_detail():

@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from pipelines.images import apply_symmetries, band_statistics, read_image, resize
+from pipelines.images import read_image
 from pipelines.records import DataError
 
 SIDES = (40, 52)  # height and width differ, so that an exchange of the two shows
@@ -293,78 +293,3 @@ def test_nothing_is_logged_to_stderr_about_a_bad_tiff(tmp_path):
     code = f"from pipelines.images import *\ntry: read_image({str(path)!r})\nexcept DataError: pass"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (ended.returncode, ended.stderr) == (0, "")
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-def test_resizing_keeps_dtype_and_mean(dtype):
-    image = noise(5, dtype, sides=(64, 96))
-    small = resize(image, 32)
-    assert small.shape == (32, 32, 5) and small.dtype == dtype
-    np.testing.assert_allclose(small.mean((0, 1)), image.mean((0, 1)), rtol=0.02)
-
-
-def test_resizing_is_antialiased():
-    stripes = np.zeros((64, 64, 1), np.uint16)
-    stripes[:, ::2] = 60_000
-    inside = resize(stripes, 16)[:, 2:-2]
-    assert (abs(inside.astype(int) - 30_000) < 2_000).all()
-
-
-def test_resizing_to_the_same_size_does_nothing():
-    image = noise(3, sides=(32, 32))
-    assert resize(image, 32) is image
-
-
-TURNED = {
-    0: [[1, 2], [3, 4]],
-    1: [[2, 4], [1, 3]],
-    2: [[4, 3], [2, 1]],
-    3: [[3, 1], [4, 2]],
-    4: [[2, 1], [4, 3]],
-    5: [[4, 2], [3, 1]],
-    6: [[3, 4], [1, 2]],
-    7: [[1, 3], [2, 4]],
-}
-
-
-@pytest.mark.parametrize("code", TURNED)
-def test_a_symmetry_turns_counter_clockwise_and_then_mirrors(code):
-    image = np.array([[1, 2], [3, 4]], np.uint8)[None, :, :, None]
-    turned = apply_symmetries(image, np.array([code]))
-    assert turned[0, :, :, 0].tolist() == TURNED[code]
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-@pytest.mark.parametrize("bands", [1, 3, 4])
-def test_each_image_of_a_batch_is_turned_by_its_own_code(dtype, bands):
-    images = np.stack([noise(bands, dtype, (16, 16)) for _ in range(20)])
-    codes = np.random.default_rng(1).integers(0, 8, 20)
-    before = images.copy()
-    turned = apply_symmetries(images, codes)
-    assert turned.shape == images.shape and turned.dtype == dtype
-    assert turned.flags.c_contiguous and turned.flags.writeable
-    assert not np.shares_memory(turned, images)
-    np.testing.assert_array_equal(images, before)
-    for image, code, result in zip(images, codes, turned, strict=True):
-        expected = np.rot90(image, code % 4)
-        np.testing.assert_array_equal(result, expected[:, ::-1] if code >= 4 else expected)
-
-
-def test_band_statistics_are_those_of_numpy():
-    images = np.stack([noise(3, np.uint16, (16, 16)) + step for step in np.arange(9, dtype="u2")])
-    mean, deviation = band_statistics(images)
-    np.testing.assert_allclose(mean, images.mean((0, 1, 2)))
-    np.testing.assert_allclose(deviation, images.std((0, 1, 2)))
-    assert all(type(number) is float for number in mean + deviation)
-
-
-def test_band_statistics_sample_by_the_seed():
-    images = np.random.default_rng(0).integers(0, 255, (50, 8, 8, 3)).astype(np.uint8)
-    assert band_statistics(images, 5, seed=1) == band_statistics(images, 5, seed=1)
-    assert band_statistics(images, 5, seed=1) != band_statistics(images, 5, seed=2)
-
-
-def test_a_constant_band_has_deviation_one():
-    images = np.full((4, 8, 8, 2), 7, np.float32)
-    images[..., 1] += np.arange(8)
-    assert band_statistics(images)[1] == (1.0, pytest.approx(np.arange(8).std()))
