@@ -14,7 +14,8 @@ from keras import ops
 from spatialnet_keras.config import ModelConfig
 from spatialnet_keras.layers import Positions, gelu, layer_norm, register
 
-KeysValues = tuple  # of two tensors [B, S, H, D / H]
+KeysValues = tuple  # of two tensors
+UNSEEN = -1e9  # what is added to the score of a word that is still to come
 
 
 @register
@@ -121,33 +122,34 @@ class CaptionDecoder(keras.layers.Layer):
         Args:
             words: int32 [B, W], the word before.
             place: int32 scalar, how many words stand before it.
-            caches: Per block, keys and values [B W, L, H, D / H] of the words so far.
-            image: Per block, keys and values [B, N, H, D / H], once for all beams.
+            caches: Per block, what is kept of the words so far, room for L (see `kept`).
+            image: Per block, what is kept of the image tokens, once for all beams.
 
         Returns:
             Logits float32 [B, W, V] of the next word, and the caches with this one.
         """
-        beams = _places(words)
+        places = ops.arange(self.length)
+        here, unseen = places == place, ops.where(places > place, UNSEEN, 0.0)
         table = ops.cast(self.positions.table, self.compute_dtype)
-        x = self.embedding.call(words) + ops.take(table, place, axis=0)
-        seen = (ops.arange(self.length) <= place)[None, None, None]
+        position = ops.matmul(ops.cast(here, table.dtype)[None], table)
+        x = self.embedding.call(ops.reshape(words, (-1,))) + position
         grown = []
-        for block, cache, keys_values in zip(self.blocks, caches, image, strict=True):
-            x, cache = block.extend(ops.reshape(x, (-1, 1, self.width)), cache, place, seen)
-            x = block.look_at(ops.reshape(x, (-1, beams, self.width)), keys_values, False)
+        for block, cache, tokens in zip(self.blocks, caches, image, strict=True):
+            x, cache = block.extend(x, cache, here, unseen)
+            x = block.glance_at(x, tokens, _places(words))
             grown.append(cache)
-        return self._logits(x), tuple(grown)
+        return ops.reshape(self._logits(x), (-1, _places(words), self.words)), tuple(grown)
 
-    def image_keys_values(self, image_tokens) -> tuple[KeysValues, ...]:
+    def kept_of(self, image_tokens) -> tuple[KeysValues, ...]:
         """Per block, what its words look at: computed once an image."""
-        made = (block.look.keys_values(image_tokens) for block in self.blocks)
-        return tuple(tuple(map(_head_by_head, each)) for each in made)
+        return tuple(block.look.kept(image_tokens) for block in self.blocks)
 
     def empty_caches(self, sentences) -> tuple[KeysValues, ...]:
-        """Per block, room for the keys and values of L words."""
-        shape = (sentences, self.length, self.heads, self.width // self.heads)
-        empty = ops.zeros(shape, self.compute_dtype)
-        return tuple((empty, empty) for _ in self.blocks)
+        """Per block, room for what is kept of L words."""
+        size = self.width // self.heads
+        keys = ops.zeros((sentences, self.heads, size, self.length), self.compute_dtype)
+        values = ops.zeros((sentences, self.heads, self.length, size), self.compute_dtype)
+        return tuple((keys, values) for _ in self.blocks)
 
     def compute_output_shape(self, caption_shape, image_tokens_shape):
         """[B, C, L, V]."""
@@ -198,22 +200,26 @@ class DecoderBlock(keras.layers.Layer):
         y = self.attention.call(y, *self.attention.keys_values(y), seen=seen)
         return x + self.dropouts[0].call(y, training=training)
 
-    def extend(self, x, cache: KeysValues, place, seen):
-        """The same for one word [B W, 1, D], with those before it in the cache."""
+    def extend(self, x, cache: KeysValues, here, unseen):
+        """The same for one word of each beam [B W, D], with those before it in the cache."""
         y = self.norms[0].call(x)
-        start = (0, place, 0, 0)
-        cache = tuple(
-            ops.slice_update(old, start, new)
-            for old, new in zip(cache, self.attention.keys_values(y), strict=True)
-        )
-        return x + self.attention.call(y, *cache, seen=seen), cache
+        keys, values = self.attention.kept_word(y)
+        cache = ops.where(here, keys, cache[0]), ops.where(here[:, None], values, cache[1])
+        return x + self.attention.glance(y, *cache, unseen=unseen), cache
 
     def look_at(self, x, image: KeysValues, training):
         """All words of an image, [B, T, D], look at its tokens; then the MLP."""
         y = self.look.call(self.norms[1].call(x), *image)
         x = x + self.dropouts[1].call(y, training=training)
-        y = self.mlp[1].call(self.mlp[0].call(self.norms[2].call(x)))
-        return x + self.dropouts[2].call(y, training=training)
+        return x + self.dropouts[2].call(self._mlp(x), training=training)
+
+    def glance_at(self, x, image: KeysValues, beams: int):
+        """The same for one word of each beam [B W, D], at what is kept of the tokens."""
+        x = x + self.look.glance(self.norms[1].call(x), *image, beams=beams)
+        return x + self._mlp(x)
+
+    def _mlp(self, x):
+        return self.mlp[1].call(self.mlp[0].call(self.norms[2].call(x)))
 
     def compute_output_shape(self, x_shape):
         """The input's."""
@@ -230,7 +236,7 @@ class CachedAttention(keras.layers.Layer):
 
     def __init__(self, width: int, heads: int, **kwargs):
         super().__init__(**kwargs)
-        self.width, self.heads = width, heads
+        self.width, self.heads, self.scale = width, heads, (width // heads) ** -0.5
         for name in ("query", "key", "value", "output"):
             dense = keras.layers.Dense(width, dtype=self.dtype_policy, name=name)
             setattr(self, f"{name}_dense", dense)
@@ -250,6 +256,43 @@ class CachedAttention(keras.layers.Layer):
         found = ops.dot_product_attention(query, keys, values, mask=seen)
         return self.output_dense.call(ops.reshape(found, (-1, _places(x), self.width)))
 
+    def kept(self, x) -> KeysValues:
+        """The same for `glance`: scaled keys [B, H, D / H, S], values [B, H, S, D / H]."""
+        keys, values = self.keys_values(x)
+        keys = ops.transpose(keys, (0, 2, 3, 1)) * self.scale
+        return _in_one_piece(keys), _in_one_piece(ops.transpose(values, (0, 2, 1, 3)))
+
+    def kept_word(self, x) -> KeysValues:
+        """The same of one word each: [R, D] -> [R, H, D / H, 1], [R, H, 1, D / H]."""
+        keys, values = self.key_dense.call(x) * self.scale, self.value_dense.call(x)
+        size = self.width // self.heads
+        return (
+            ops.reshape(keys, (-1, self.heads, size, 1)),
+            ops.reshape(values, (-1, self.heads, 1, size)),
+        )
+
+    def glance(self, x, keys, values, unseen=None, beams: int = 1):
+        """`call` for a word of each beam, at what is kept: with as few operations as there can be.
+
+        Args:
+            x: [B W, D].
+            keys: [B, H, D / H, S].
+            values: [B, H, S, D / H].
+            unseen: What is added to the scores, float32 [S].
+            beams: W.
+        """
+        query, size = self.query_dense.call(x), self.width // self.heads
+        if beams == 1:
+            query = ops.reshape(query, (-1, self.heads, 1, size))
+        else:
+            query = ops.reshape(query, (-1, beams, self.heads, size))
+            query = ops.transpose(query, (0, 2, 1, 3))
+        scores = ops.cast(ops.matmul(query, keys), "float32")
+        scores = scores if unseen is None else scores + unseen
+        found = ops.matmul(ops.cast(ops.softmax(scores), values.dtype), values)
+        found = found if beams == 1 else ops.transpose(found, (0, 2, 1, 3))
+        return self.output_dense.call(ops.reshape(found, (-1, self.width)))
+
     def compute_output_shape(self, x_shape, keys_shape, values_shape):
         """The input's."""
         return x_shape
@@ -262,11 +305,10 @@ class CachedAttention(keras.layers.Layer):
         return ops.reshape(x, (-1, _places(x), self.heads, self.width // self.heads))
 
 
-def _head_by_head(x):
-    """The same [B, S, H, D / H], a head in one piece: PyTorch would copy it so for every word."""
-    heads, size = x.shape[2:]
-    pieces = ops.reshape(ops.transpose(x, (0, 2, 1, 3)), (-1, _places(x), size))
-    return ops.transpose(ops.reshape(pieces, (-1, heads, _places(x), size)), (0, 2, 1, 3))
+def _in_one_piece(x):
+    """The same [B, H, S, T] as it lies in memory: PyTorch would copy it so for every word."""
+    shape = ops.shape(x)
+    return ops.reshape(ops.reshape(x, (-1, *shape[2:])), (-1, *shape[1:]))
 
 
 def _places(x):

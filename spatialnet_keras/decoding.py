@@ -11,6 +11,7 @@ from keras import ops
 from spatialnet_keras.decoder import CaptionDecoder
 from spatialnet_keras.layers import register
 from spatialnet_keras.text import END, PAD, START, UNKNOWN
+from spatialnet_keras.tracing import Traced
 
 IMPOSSIBLE = -1e9
 
@@ -34,6 +35,7 @@ class BeamSearch(keras.layers.Layer):
         self.decoder = decoder
         self.width = width
         self.length_penalty = length_penalty
+        self._write = Traced(self._write_a_word)
 
     def build(self, image_tokens_shape):
         """The decoder has its weights."""
@@ -42,28 +44,22 @@ class BeamSearch(keras.layers.Layer):
         """Goes on until each caption of the batch has ended, L words at most."""
         decoder, width = self.decoder, self.width
         batch, length = ops.shape(image_tokens)[0], decoder.length
-        image = decoder.image_keys_values(image_tokens)
+        image = decoder.kept_of(image_tokens)
+        place = ops.convert_to_tensor(0, "int32")
         last = ops.full((batch, width), START, "int32")
         written = ops.full((batch, width, length), PAD, "int32")
         # only the first of the equal beams may go on from the start
         first = ops.cast(ops.arange(width) == 0, "float32")
         scores = ops.zeros((batch, width)) + (1 - first) * IMPOSSIBLE
-        caches = decoder.empty_caches(batch * width)
+        start = (place, last, written, scores, decoder.empty_caches(batch * width))
 
         def unfinished(place, last, *_):
             return ops.logical_and(place < length, ops.any(~_ended(last)))
 
-        def write(place, last, written, scores, caches):
-            logits, caches = decoder.step(last, place, caches, image)
-            scores, parent, last = self._best(scores, last, logits)
-            if width > 1:
-                written = ops.take_along_axis(written, parent[:, :, None], axis=1)
-                caches = _follow(caches, parent)
-            written = ops.slice_update(written, (0, 0, place), last[:, :, None])
-            return place + 1, last, written, scores, caches
-
-        start = (ops.convert_to_tensor(0, "int32"), last, written, scores, caches)
-        _, _, written, scores, _ = ops.while_loop(unfinished, write, start)
+        write = self._write.for_those_like(image, *start)
+        _, _, written, scores, _ = ops.while_loop(
+            unfinished, lambda *so_far: write(image, *so_far), start
+        )
         words = ops.sum(ops.cast(written != PAD, "float32"), axis=-1)
         scores = scores / ops.maximum(words, 1) ** self.length_penalty
         scores, order = ops.top_k(scores, width)
@@ -91,6 +87,16 @@ class BeamSearch(keras.layers.Layer):
         """The inverse of `get_config`."""
         decoder = keras.saving.deserialize_keras_object(config.pop("decoder"))
         return cls(decoder, **config)
+
+    def _write_a_word(self, image, place, last, written, scores, caches):
+        logits, caches = self.decoder.step(last, place, caches, image)
+        scores, parent, last = self._best(scores, last, logits)
+        if self.width > 1:
+            written = ops.take_along_axis(written, parent[:, :, None], axis=1)
+            caches = _follow(caches, parent)
+        here = ops.arange(self.decoder.length) == place
+        written = ops.where(here, last[:, :, None], written)
+        return place + 1, last, written, scores, caches
 
     def _best(self, scores, last, logits):
         """The W best ways to go on: scores, the beam each comes from, its new word; [B, W] each."""

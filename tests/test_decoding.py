@@ -15,9 +15,10 @@ WIDTH, TOKENS = 32, 9
 NEVER = [PAD, START, UNKNOWN]
 
 
-def trained(words: int, length: int, seed: int = 0) -> keras.Model:
+def trained(words: int, length: int, seed: int = 0, dtype: str = "float32") -> keras.Model:
     """A decoder with weights large enough that each image and each word matters."""
-    decoder = CaptionDecoder(words, length, WIDTH, heads=4, layers=2, name="caption_decoder")
+    settings = {"heads": 4, "layers": 2, "dtype": dtype, "name": "caption_decoder"}
+    decoder = CaptionDecoder(words, length, WIDTH, **settings)
     caption = keras.Input((None, length), dtype="int32", name="caption_in")
     tokens = keras.Input((None, WIDTH), name="image_tokens")
     model = keras.Model([caption, tokens], decoder(caption, tokens))
@@ -63,6 +64,17 @@ def test_greedy_writes_the_same_words_with_and_without_cache():
     found, _ = search(model, width=1).predict(images(), verbose=0)
     assert found[:, 0].tolist() == greedy_without_cache(model, images(), 12).tolist()
     assert len({tuple(row) for row in found[:, 0]}) > 1  # not one caption for all
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_what_is_learned_between_two_captions_counts(dtype):
+    model, other = (trained(words=20, length=12, seed=seed, dtype=dtype) for seed in (0, 1))
+    writer = search(model, width=2)
+    first = [writer.predict(images(), verbose=0)[0] for _ in range(3)]
+    assert first[0].tolist() == first[1].tolist() == first[2].tolist()
+    model.set_weights(other.get_weights())
+    wanted, _ = search(other, width=2).predict(images(), verbose=0)
+    assert writer.predict(images(), verbose=0)[0].tolist() == wanted.tolist() != first[0].tolist()
 
 
 def test_the_likelihood_of_a_beam_is_its_score():
