@@ -37,6 +37,12 @@ class ModelConfig:
     )
     image_size: int = setting(256, "pixels a side that the model sees (paper, IV)")
     patch_size: int = setting(16, "P, pixels a side of a patch (paper, III.A); not of a preset")
+    stem: str = setting(
+        "patches",
+        "of vit: patches, each projected (paper, III.A), or 3 x 3 convolutions that halve the "
+        "sides until a place is as large as a patch",
+        ("patches", "convolutions"),
+    )
     width: int = setting(512, "D, channels of a token (paper, III.A)")
     layers: int = setting(12, "blocks over the image tokens (paper, III.A); not of a preset")
     hybrid_layers: int = setting(0, "transformer blocks after a preset's own layers")

@@ -42,8 +42,10 @@ def presets(tmp_path_factory) -> dict[str, Path]:
     return {name: root / name for name in made}
 
 
-@pytest.fixture(params=["vit", "cnn", "map", "tokens"])
+@pytest.fixture(params=["vit", "stem", "cnn", "map", "tokens"])
 def config(request, presets) -> ModelConfig:
+    if request.param == "stem":
+        return dataclasses.replace(TINY, stem="convolutions")
     encoder = f"preset:{presets[request.param]}" if request.param in presets else request.param
     return dataclasses.replace(TINY, encoder=encoder)
 
@@ -65,6 +67,25 @@ def test_every_encoder_gives_tokens_on_a_grid_and_a_vector_that_depend_on_the_ti
     vectors = ops.convert_to_numpy(found["image_vector"])
     assert vectors.shape == (3, 16)
     assert np.abs(vectors[0] - vectors[1]).max() > 1e-4
+
+
+@pytest.mark.parametrize("stem", ["patches", "convolutions"])
+def test_convolutions_see_beyond_their_patch(stem):
+    encoder = image_encoder(dataclasses.replace(TINY, stem=stem), Pixels())
+    embed = keras.Model(encoder.input, encoder.get_layer("patch_embedding").output)
+    one = np.zeros((1, 32, 32, 3), "uint8")
+    other = one.copy()
+    other[0, 8:16, 8:16] = 255  # the patch in row 1, column 1 of the 4 x 4 grid
+    before, after = (ops.convert_to_numpy(embed(each)).reshape(16, 16) for each in (one, other))
+    changed = np.abs(after - before).max(axis=1).reshape(4, 4) > 1e-6
+    assert changed[1, 1] and not changed[3].any() and not changed[:, 3].any()
+    assert (changed.sum() > 1) == (stem == "convolutions")
+
+
+def test_convolutions_need_sides_to_halve():
+    odd = dataclasses.replace(TINY, image_size=36, patch_size=12, stem="convolutions")
+    with pytest.raises(ConfigError, match="need patch_size 2, 4, 8"):
+        image_encoder(odd, Pixels())
 
 
 def test_a_mimetic_start_lets_tokens_look_at_those_like_them():

@@ -3,6 +3,7 @@
 import keras
 
 from spatialnet_keras.config import ModelConfig, Pixels
+from spatialnet_keras.encoders.convolutions import stem
 from spatialnet_keras.layers import (
     ClassToken,
     Positions,
@@ -16,7 +17,8 @@ from spatialnet_keras.layers import (
 
 def tokens(image, config: ModelConfig, pixels: Pixels, drop_tokens: bool):
     """Stored pixels [B, S, S, C] -> tokens [B, N, D], one more with a class token."""
-    x = patch_embedding(normalised(image, pixels), config)
+    embed = patch_embedding if config.stem == "patches" else stem
+    x = embed(normalised(image, pixels), config)
     x = Positions(config.positions, name="patch_positions")(x)
     if config.token_dropout and drop_tokens:
         x = TokenDropout(config.token_dropout, name="token_dropout")(x)

@@ -70,6 +70,11 @@ def pretrain(
 def _check(config: Config) -> None:
     if config.model.encoder != "vit":
         raise ConfigError(f"--pretrain needs encoder vit. Received: {config.model.encoder!r}.")
+    if config.model.stem != "patches":
+        raise ConfigError(
+            "--pretrain hides patches, which convolutions see beyond: model.stem must be patches. "
+            f"Received: {config.model.stem!r}."
+        )
     if config.train.encoder != "full":
         raise ConfigError(
             f"--pretrain trains all of the encoder: train.encoder must be full. "
