@@ -12,9 +12,9 @@ import keras
 class Traced:
     """A function of tensors that is run by its trace on PyTorch, and as it is elsewhere.
 
-    A trace is of certain shapes and costs about as much as five captions, so it is made when these
-    shapes come for the second time. The weights in it are those of their layers, whatever these
-    learn afterwards.
+    A trace is of certain shapes and costs as much as it saves in several calls of a loop, so it is
+    made when these shapes come for the second time. The weights in it are those of their layers,
+    whatever these learn afterwards.
 
     Args:
         function: Of tensors, nested in tuples, without conditions on what they hold.
