@@ -123,10 +123,17 @@ class ModelConfig:
             raise ConfigError(f"frozen_share must be in (0, 1]. Received: {self.frozen_share}.")
         if kind == "cnn" and self.pooling == "cls":
             raise ConfigError("encoder cnn has no class token. Use pooling mean.")
+        if kind != "vit" and self.stem != "patches":
+            raise ConfigError(f"stem convolutions is of encoder vit. Received: {self.encoder!r}.")
         if self.image_size % self.patch_size:
             raise ConfigError(
                 f"patch_size must divide image_size. Received: "
                 f"image_size={self.image_size}, patch_size={self.patch_size}."
+            )
+        halving = "cnn" if kind == "cnn" else "stem convolutions"
+        if (kind == "cnn" or self.stem == "convolutions") and self.patch_size.bit_count() != 1:
+            raise ConfigError(
+                f"{halving} needs patch_size 1, 2, 4, 8, ... Received: {self.patch_size}."
             )
         if self.width % self.heads:
             raise ConfigError(

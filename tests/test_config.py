@@ -51,6 +51,17 @@ def test_no_consensus_takes_with_it_what_hangs_on_it_unless_that_is_asked_for():
     ("section", "values", "words"),
     [
         (ModelConfig, {"patch_size": 15}, "patch_size must divide image_size"),
+        (
+            ModelConfig,
+            {"patch_size": 12, "image_size": 36, "stem": "convolutions"},
+            "stem convolutions needs patch_size 1, 2, 4, 8, ... Received: 12",
+        ),
+        (ModelConfig, {"patch_size": 12, "image_size": 36, "encoder": "cnn"}, "cnn needs patch"),
+        (
+            ModelConfig,
+            {"encoder": "cnn", "stem": "convolutions"},
+            "of encoder vit. Received: 'cnn'",
+        ),
         (ModelConfig, {"heads": 7}, "heads must divide width"),
         (ModelConfig, {"layers": -1}, "layers"),
         (ModelConfig, {"dropout": 1.0}, "dropout must be in"),

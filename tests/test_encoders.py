@@ -82,12 +82,6 @@ def test_convolutions_see_beyond_their_patch(stem):
     assert (changed.sum() > 1) == (stem == "convolutions")
 
 
-def test_convolutions_need_sides_to_halve():
-    odd = dataclasses.replace(TINY, image_size=36, patch_size=12, stem="convolutions")
-    with pytest.raises(ConfigError, match="need patch_size 2, 4, 8"):
-        image_encoder(odd, Pixels())
-
-
 def test_a_mimetic_start_lets_tokens_look_at_those_like_them():
     def likeness(start: str) -> tuple[float, float]:
         keras.utils.set_random_seed(0)

@@ -16,9 +16,6 @@ def tokens(image, config: ModelConfig, pixels: Pixels, drop_tokens: bool):
 
     Halves the sides until a place is as large as a patch, then `config.layers` convolutions of
     width D: 9 D^2 parameters each, where a transformer block has 12 D^2.
-
-    Raises:
-        ConfigError: If the patch size is no power of two.
     """
     x = halved(normalised(image, pixels), config, config.width // 2, config.dropout)
     for index in range(config.layers):

@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from spatialnet_keras.config import ConfigError, ModelConfig
+from spatialnet_keras.config import ModelConfig
 
 
 def stem(x, config: ModelConfig):
@@ -12,9 +12,6 @@ def stem(x, config: ModelConfig):
 
     Convolutions that halve the sides and double the channels, up to D, then one linear map
     (Xiao et al. 2021, "Early convolutions help transformers see better").
-
-    Raises:
-        ConfigError: If the patch size is no power of two.
     """
     x = halved(x, config, width=config.width)
     x = keras.layers.Reshape((config.tokens, x.shape[-1]), name="places")(x)
@@ -22,19 +19,11 @@ def stem(x, config: ModelConfig):
 
 
 def halved(x, config: ModelConfig, width: int, dropout: float = 0.0):
-    """[B, S, S, C] -> [B, S / P, S / P, `width`], channels doubled where the sides are halved.
-
-    Raises:
-        ConfigError: If the patch size is no power of two.
-    """
-    halvings = math.log2(config.patch_size)
-    if halvings != int(halvings):
-        raise ConfigError(
-            f"Convolutions need patch_size 2, 4, 8, ... Received: {config.patch_size}."
-        )
-    for index in reversed(range(int(halvings))):
-        name = f"down_{int(halvings) - index}"
-        x = convolution(x, max(16, width >> index), name, dropout, stride=2)
+    """[B, S, S, C] -> [B, S / P, S / P, `width`], channels doubled where the sides are halved."""
+    halvings = int(math.log2(config.patch_size))
+    for index in range(halvings):
+        channels = max(16, width >> (halvings - 1 - index))
+        x = convolution(x, channels, f"down_{index + 1}", dropout, stride=2)
     return x
 
 

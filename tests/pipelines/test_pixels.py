@@ -1,3 +1,5 @@
+"""Pixels: resized, flipped and turned, measured."""
+
 import numpy as np
 import pytest
 
