@@ -177,10 +177,8 @@ def encoder(config: Config) -> str:
     elif kind == "cnn":
         text = f"plain convolutional network: {size}, width {model.width}, {model.layers} layers"
     else:
-        places = "patches" if model.stem == "patches" else "places, by convolutions,"
-        text = (
-            f"vision transformer: {size} in {places} of {model.patch_size}, width {model.width}, "
-        )
+        start = "in patches" if model.stem == "patches" else "by convolutions to places"
+        text = f"vision transformer: {size} {start} of {model.patch_size}, width {model.width}, "
         text += f"{model.layers} layers, {model.heads} heads"
     if regime == "lora":
         return f"{text}; LoRA of rank {config.train.lora_rank}"
