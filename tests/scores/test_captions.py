@@ -1,6 +1,7 @@
 """Caption scores: equal to pycocoevalcap 1.2, whose numbers are in golden/captions.json."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,30 @@ def test_scores_are_those_of_the_reference_scorer(golden):
     scores = caption_scores(golden["references"], golden["hypotheses"])
     expected = {name: value for name, value in golden["scores"].items() if name != "meteor"}
     assert scores == pytest.approx(expected, abs=1e-9)
+
+
+def test_scores_are_the_same_to_the_last_digit_in_every_process():
+    # each process hashes strings anew: sums over sets of n-grams must not know their order
+    program = """
+import json, sys
+from spatialnet_keras.scores.captions import Cider
+for golden in json.load(sys.stdin):
+    said = [[tuple(text.split()) for text in each] for each in golden["references"]]
+    cider = Cider.of(said)
+    print([cider.score(each, words) for each in said for words in said[0]])
+"""
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            input=json.dumps(GOLDEN),
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(printed) == 1
 
 
 @CORPORA

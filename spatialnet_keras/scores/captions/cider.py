@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from math import exp, hypot, log
+from math import exp, fsum, hypot, log
 from operator import mul
 
 import numpy as np
@@ -64,13 +64,13 @@ class Cider:
                 ORDERS, grams(hypothesis), grams(words), norms, self._norms_of(words), strict=True
             )
             for order, left, right, left_norm, right_norm in each:
-                common = left.keys() & right.keys()
+                common = left.keys() & right.keys()  # in any order, so the sums are exact
                 if not common:
                     break  # then no longer ones either
                 if len(right) > len(words) - order:  # none of them twice
-                    shared = sum(map(self._squares.__getitem__, common))
+                    shared = fsum(map(self._squares.__getitem__, common))
                 else:
-                    shared = sum(
+                    shared = fsum(
                         min(left[gram], right[gram]) * right[gram] * self._squares[gram]
                         for gram in common
                     )
