@@ -194,6 +194,12 @@ class TrainConfig:
         0.0, "share of batches whose tiles are mixed by mixup or cutmix, where nothing is asked"
     )
     teacher: str = setting("", "a trained run that is imitated in land use and features")
+    teacher_looks: str = setting(
+        "once",
+        "at each tile, kept on disk as a map of which a crop is told its part; or always, at the "
+        "very pixels that the student sees (Beyer et al. 2022)",
+        ("once", "always"),
+    )
     teacher_share: float = setting(
         0.5, "of the land use loss that follows the teacher's probabilities, not the labels"
     )
@@ -269,10 +275,15 @@ class TrainConfig:
             )
         if not 0 <= self.turn <= 180:
             raise ConfigError(f"turn must be in [0, 180]. Received: {self.turn}.")
-        if self.teacher and self.turn:
+        if self.teacher and self.teacher_looks == "once" and self.turn:
             raise ConfigError(
-                "A teacher's maps are told of upright tiles: turn must be 0 with one. "
-                f"Received: turn={self.turn}."
+                "A teacher's maps are told of upright tiles: turn must be 0, or teacher_looks "
+                f"always. Received: turn={self.turn}."
+            )
+        if self.teacher and self.teacher_looks == "always" and self.encoder == "cached":
+            raise ConfigError(
+                "encoder cached sees features, at which no teacher can look: teacher_looks must "
+                "be once. Received: teacher_looks='always'."
             )
         if self.encoder == "cached" and (self.crop < 1 or self.turn or self.jitter or self.gain):
             raise ConfigError(

@@ -97,12 +97,35 @@ def test_what_a_teacher_makes_of_the_tiles_is_computed_once(city, teacher, tmp_p
     parts = data.read(student(city), "train")
     run = training.prepare(student(city, teacher.path), tmp_path, parts)
     examples = [part.encode(run.tasks, run.vocabulary, run.config) for part in parts]
-    (first,) = teacher_of(run).teach(run, examples)
+    _, (first,) = teacher_of(run).teach(run, examples)
     # another process draws other seeds for layers that are not at work here
     keras.utils.set_random_seed(1234)
     monkeypatch.setattr("spatialnet_keras.training.features._compute", None)
-    (second,) = teacher_of(run).teach(run, examples)
+    _, (second,) = teacher_of(run).teach(run, examples)
     assert np.array_equal(first.maps["teacher_map"], second.maps["teacher_map"])
+
+
+def test_a_teacher_that_always_looks_says_of_a_tile_what_is_kept_of_it(city, teacher, tmp_path):
+    told = {}
+    for looks in ("once", "always"):
+        values = {"model__image_size": 64, "train__symmetries": False}
+        asked = student(city, teacher.path, train__teacher_looks=looks, **values)
+        parts = data.read(asked, "train")
+        run = training.prepare(asked, tmp_path, parts)
+        examples = [part.encode(run.tasks, run.vocabulary, run.config) for part in parts]
+        told[looks] = teacher_of(run).teach(run, examples)
+    tiles = np.array(parts[0].images)
+    kept = told["once"][1][0].maps["teacher_map"]
+    looking, (plain,) = told["always"]
+    said = ops.convert_to_numpy(looking.look(ops.convert_to_tensor(tiles)))
+    assert np.allclose(said, kept, atol=0.02)
+    assert np.allclose(kept[..., looking.classes :].mean(axis=(0, 1, 2)), 0, atol=0.01)
+    assert not plain.maps
+    small = ops.convert_to_tensor(tiles[:, ::2, ::2])  # is brought to the teacher's own size
+    assert np.abs(ops.convert_to_numpy(looking.look(small)) - said).mean() < said.std() / 2
+    mixed = ops.convert_to_tensor(tiles // 2 + np.roll(tiles, 1, axis=0) // 2)
+    means = (said + np.roll(said, 1, axis=0)) / 2
+    assert np.abs(ops.convert_to_numpy(looking.look(mixed)) - means).mean() > 0.05
 
 
 def test_maps_are_of_the_tile_as_it_is_however_the_teacher_saw_it():
@@ -140,7 +163,8 @@ def test_each_part_of_a_teaching_changes_the_weights(city, teacher, untaught, tm
     ]
 
 
-def test_a_student_comes_to_agree_with_its_teacher(city, teacher, tmp_path):
+@pytest.mark.parametrize("looks", ["once", "always"])
+def test_a_student_comes_to_agree_with_its_teacher(city, teacher, tmp_path, looks):
     """The teacher says for each class another one, so no label helps to agree with it."""
     strange = dataclasses.replace(teacher, path=tmp_path / "strange")
     strange.start()
@@ -148,12 +172,13 @@ def test_a_student_comes_to_agree_with_its_teacher(city, teacher, tmp_path):
     for variable in network.get_layer("land_use").variables:
         variable.assign(8 * np.roll(ops.convert_to_numpy(variable), 1, axis=-1))
     network.save(strange.best)
-    asked = student(city, strange.path, train__teacher_share=1.0)
+    asked = student(city, strange.path, train__teacher_share=1.0, train__teacher_looks=looks)
     parts = data.read(asked, "train")
     run = training.prepare(asked, tmp_path / "student", parts)
-    made = teacher_of(run)
-    (examples,) = made.teach(run, [parts[0].encode(run.tasks, run.vocabulary, run.config)])
-    said = examples.maps["teacher_map"][..., : made.classes].mean(axis=(1, 2)).argmax(axis=-1)
+    encoded = parts[0].encode(run.tasks, run.vocabulary, run.config)
+    made, (examples,) = teacher_of(run).teach(run, [encoded])
+    told = made.look(ops.convert_to_tensor(np.array(parts[0].images)))
+    said = ops.convert_to_numpy(told)[..., : made.classes].mean(axis=(1, 2)).argmax(axis=-1)
     tiles, labels = {"image": parts[0].images}, examples.targets["land_use"].argmax(axis=-1)
 
     keras.utils.set_random_seed(0)
@@ -169,8 +194,9 @@ def test_a_student_comes_to_agree_with_its_teacher(city, teacher, tmp_path):
     assert agreement[2] > max(agreement[:2]) + 0.2
 
 
+@pytest.mark.parametrize("looks", ["once", "always"])
 def test_a_stopped_teaching_goes_on_and_keeps_nothing_of_the_teacher(
-    city, teacher, tmp_path, monkeypatch
+    city, teacher, tmp_path, monkeypatch, looks
 ):
     class Stopped(Exception):
         pass
@@ -181,7 +207,8 @@ def test_a_stopped_teaching_goes_on_and_keeps_nothing_of_the_teacher(
             raise Stopped
 
     after = Epoch.on_epoch_end
-    asked = student(city, teacher.path, train__epochs=2, train__mix=0.5, train__crop=0.5)
+    values = {"train__epochs": 2, "train__mix": 0.5, "train__crop": 0.5}
+    asked = student(city, teacher.path, train__teacher_looks=looks, **values)
     whole = training.train(asked, tmp_path / "whole", verbose=0)
     with monkeypatch.context() as patch, pytest.raises(Stopped):
         patch.setattr(Epoch, "on_epoch_end", stop)
@@ -196,9 +223,10 @@ def test_a_stopped_teaching_goes_on_and_keeps_nothing_of_the_teacher(
         training.train(alone, whole.path, verbose=0)
 
 
-@pytest.mark.parametrize("pooling", ["mean", "cls"])
-def test_a_student_that_drops_tokens_is_taught(city, teacher, tmp_path, pooling):
+@pytest.mark.parametrize(("pooling", "looks"), [("mean", "always"), ("cls", "once")])
+def test_a_student_that_drops_tokens_is_taught(city, teacher, tmp_path, pooling, looks):
     values = {"model__token_dropout": 0.5, "model__pooling": pooling, "train__mix": 0.5}
+    values["train__teacher_looks"] = looks
     made = training.train(student(city, teacher.path, **values), tmp_path / "run", verbose=0)
     assert made.model().output.keys() == {"land_use"}
     assert 0 < made.metrics["history"][-1]["teacher_features_loss"] < 2
@@ -262,6 +290,12 @@ def test_a_teacher_without_land_use_or_without_an_epoch_is_refused(city, tmp_pat
         ({"teacher_share": 1.5}, "teacher_share must be in"),
         ({"teacher_temperature": 0.0}, "teacher_temperature must be positive"),
         ({"teacher_features": -1.0}, "teacher_features must not be negative"),
+        ({"teacher_looks": "twice"}, "teacher_looks"),
+        ({"teacher": "run", "turn": 9.0}, "turn must be 0, or teacher_looks always"),
+        (
+            {"teacher": "run", "teacher_looks": "always", "encoder": "cached"},
+            "teacher_looks must be once",
+        ),
     ],
 )
 def test_settings_that_cannot_work_are_refused(values, words):

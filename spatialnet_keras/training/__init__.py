@@ -178,10 +178,10 @@ def _fit(
     counts = shares([len(part) for part in examples], settings.batch_size, settings.data_balance)
     carrying = carriers(examples, counts)
     answering = model
+    if teacher:
+        teacher, examples = teacher.teach(run, examples, skip_bad)
     if teacher or carrying:
         model = training_model(model, config, run.tasks, carrying, teacher)
-    if teacher:
-        examples = teacher.teach(run, examples, skip_bad)
     compile_model(model, config, run.tasks, settings.epochs * steps, below)
     if "facts" not in run.metrics:
         run.record(facts=facts.of_training(network))

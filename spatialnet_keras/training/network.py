@@ -30,19 +30,19 @@ def training_model(
 
     Returns:
         As `model`, but of R rows where a kind of sentence hangs on R of the B images. With a
-        teacher it reads its `teacher_map` [B, h, w, K + D] as well, and how far it is from it
-        comes out: `teacher_land_use`, the softened cross entropy [B], if `train.teacher_share`;
-        and `teacher_features`, the mean cosine distance of the tokens [B], if
-        `train.teacher_features`.
+        teacher it reads its `teacher_map` [B, h, w, K + D] as well, if it does not look itself,
+        and how far it is from it comes out: `teacher_land_use`, the softened cross entropy [B], if
+        `train.teacher_share`; and `teacher_features`, the mean cosine distance of the tokens [B],
+        if `train.teacher_features`.
     """
     encoder = model.get_layer("image_encoder")
     heads = {task.name: (model.get_layer(task.name), task.reads) for task in tasks}
     (dtype,) = (each.dtype for each in model.inputs if each.name == "image")
-    told = keras.Input(teacher.shape, name=MAP) if teacher else None
-    tokens, truths = None, None
+    told, tokens, truths = None, None, None
 
     def encode(image):
-        nonlocal tokens, truths
+        nonlocal told, tokens, truths
+        told = teacher.look(image) if teacher.looks else keras.Input(teacher.shape, name=MAP)
         features, truths = _encode_beside(encoder, image, told[..., teacher.classes :])
         tokens = features["image_tokens"]
         return features
@@ -52,7 +52,8 @@ def training_model(
         config, encoder, asking, heads, dtype, carriers, encode if teacher else None
     )
     if teacher:
-        inputs[MAP] = told
+        if not teacher.looks:
+            inputs[MAP] = told
         outputs |= _distances(config, teacher, told, outputs, tokens, truths)
     return keras.Model(inputs, outputs, name="spatialnet_vit_training")
 

@@ -1,9 +1,11 @@
 """Teacher: a trained run that another one imitates (`--teacher RUN`).
 
 Land use by its probabilities (Hinton et al. 2015), and the features of its tokens through a
-projection that exists in training alone. Both are known for each of its tokens, so that a crop is
-told what the teacher makes of that part of the tile (ReLabel, Yun et al. 2021), and the teacher
-looks at each tile only once. What it says of sentences is not imitated.
+projection that exists in training alone. Both are known for each of its tokens, so that a teacher
+that looks at each tile only once tells a crop what it makes of that part of the tile (ReLabel, Yun
+et al. 2021). One that always looks sees the crops, colours and mixtures of the student itself
+(Beyer et al. 2022): a step is dearer, and no two are alike. What it says of sentences is not
+imitated.
 """
 
 import dataclasses
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
+from keras import ops
 
 from pipelines.examples import Examples
 from pipelines.images import apply_symmetries
@@ -37,11 +40,13 @@ class Teacher:
             they are imitated, and its features, side by side, of each of its tokens: float32
             [B, N, K + D]. N is 1 where a class token stands for the tile.
         classes: K.
+        looks: Whether it looks at every batch itself.
     """
 
     run: Run
     network: keras.Model
     classes: int
+    looks: bool = False
 
     @property
     def width(self) -> int:
@@ -54,10 +59,19 @@ class Teacher:
         side = math.isqrt(self.network.output.shape[1])
         return side, side, self.classes + self.width
 
+    def look(self, images):
+        """What it makes of images [B, S, S, C] as the student sees them: [B, h, w, K + D]."""
+        size, dtype = self.network.input.shape[1], self.network.input.dtype
+        if images.shape[1] != size:
+            images = ops.image.resize(ops.cast(images, "float32"), (size, size), antialias=True)
+            if "int" in dtype:
+                images = ops.cast(ops.round(images), dtype)
+        return ops.reshape(self.network(images, training=False), (-1, *self.shape))
+
     def teach(
         self, run: Run, examples: Sequence[Examples], skip_bad: bool = False
-    ) -> list[Examples]:
-        """Adds what the teacher makes of each training tile; computed once and kept on disk.
+    ) -> tuple["Teacher", list[Examples]]:
+        """Prepares a lesson: what the teacher makes of the training tiles is kept on disk.
 
         Args:
             run: Of the student.
@@ -65,16 +79,16 @@ class Teacher:
             skip_bad: Whether images that cannot be read were left out.
 
         Returns:
-            The examples with `teacher_map`, float16 [n, h, w, K + D], the mean over the tile's
-            symmetries: logits, and features without their mean over all tiles, which tells none
-            from another. The distances to it are to be 0.
+            The teacher and the examples; of what it tells, features are without their mean over
+            all tiles, which tells none from another. One that looks once does so now: the examples
+            have a `teacher_map`, float16 [n, h, w, K + D], the mean over the tile's symmetries.
+            The distances to what it tells are to be 0.
         """
         settings = run.config.train
         seen = override(run.config, {"model.image_size": self.run.config.model.image_size})
+        symmetries = 8 if settings.symmetries and not self.looks else 1
         made = [
-            _mean_over_symmetries(
-                stored_features(self.network, part.images, 8 if settings.symmetries else 1)
-            )
+            _mean_over_symmetries(stored_features(self.network, part.images, symmetries))
             for part in data.read(seen, "train", skip_bad)
         ]
         features = [each[..., self.classes :] for each in made]
@@ -82,19 +96,23 @@ class Teacher:
         mean = np.average(means, axis=0, weights=[len(each) for each in made]).astype("float16")
         taught = []
         for part, each, own in zip(examples, made, features, strict=True):
-            own -= mean
             wanted = {name: np.zeros(len(part), "float32") for name in losses(run.config)}
             known = {name: np.ones(len(part), "float32") for name in wanted}
-            taught.append(
-                dataclasses.replace(
-                    part,
-                    targets=part.targets | wanted,
-                    weights=part.weights | known,
-                    maps={MAP: each},
-                    of_whole=frozenset(wanted) if self.shape[:2] == (1, 1) else frozenset(),
-                )
-            )
-        return taught
+            told = {"targets": part.targets | wanted, "weights": part.weights | known}
+            if not self.looks:
+                own -= mean
+                told["maps"] = {MAP: each}
+                if self.shape[:2] == (1, 1):
+                    told["of_whole"] = frozenset(wanted)
+            taught.append(dataclasses.replace(part, **told))
+        return self._without(mean) if self.looks else self, taught
+
+    def _without(self, mean: np.ndarray) -> "Teacher":
+        """The same, its features less a vector [D]."""
+        offset = np.concatenate([np.zeros(self.classes), mean]).astype("float32")
+        network = keras.Model(self.network.input, self.network.output - offset, name="teacher")
+        network.trainable = False
+        return dataclasses.replace(self, network=network)
 
 
 def _mean_over_symmetries(features: np.ndarray) -> np.ndarray:
@@ -134,7 +152,8 @@ def teacher_of(run: Run) -> Teacher | None:
             f"Received: {ours[0]} bands, {ours[1]}."
         )
     classes = _land_uses(teacher, run) if settings.teacher_share else 0
-    return Teacher(teacher, _network(teacher, bool(classes)), classes)
+    network = _network(teacher, bool(classes))
+    return Teacher(teacher, network, classes, settings.teacher_looks == "always")
 
 
 def losses(config: Config) -> dict[str, tuple[keras.losses.Loss, float]]:
