@@ -74,7 +74,12 @@ def test_no_consensus_takes_with_it_what_hangs_on_it_unless_that_is_asked_for():
         (TrainConfig, {"ema": 1.5}, "ema must be in"),
         (TrainConfig, {"data_balance": 1.5}, "data_balance must be in [0, 1]. Received: 1.5"),
         (TrainConfig, {"turn": 200.0}, "turn must be in [0, 180]. Received: 200.0"),
-        (TrainConfig, {"turn": 9.0, "teacher": "runs/a"}, "turn must be 0 with one"),
+        (TrainConfig, {"turn": 9.0, "teacher": "runs/a"}, "turn must be 0, or teacher_looks"),
+        (
+            TrainConfig,
+            {"teacher": "runs/a", "teacher_looks": "always", "encoder": "cached"},
+            "teacher_looks must be once",
+        ),
         (TrainConfig, {"turn": 9.0, "encoder": "cached"}, "in quarter turns"),
         (TrainConfig, {"type_balance": -1.0}, "type_balance must not be negative. Received: -1"),
     ],

@@ -291,11 +291,6 @@ def test_a_teacher_without_land_use_or_without_an_epoch_is_refused(city, tmp_pat
         ({"teacher_temperature": 0.0}, "teacher_temperature must be positive"),
         ({"teacher_features": -1.0}, "teacher_features must not be negative"),
         ({"teacher_looks": "twice"}, "teacher_looks"),
-        ({"teacher": "run", "turn": 9.0}, "turn must be 0, or teacher_looks always"),
-        (
-            {"teacher": "run", "teacher_looks": "always", "encoder": "cached"},
-            "teacher_looks must be once",
-        ),
     ],
 )
 def test_settings_that_cannot_work_are_refused(values, words):
