@@ -13,7 +13,8 @@ from keras import ops
 import train
 from spatialnet_keras.config import ConfigError, ModelConfig, Pixels, TrainConfig
 from spatialnet_keras.encoders import image_encoder, split_at_features
-from spatialnet_keras.encoders.preset import halves, load_backbone
+from spatialnet_keras.encoders.preset import IMAGENET, halves, load_backbone
+from spatialnet_keras.layers import FEATURES
 from spatialnet_keras.training.features import stored_features
 from spatialnet_keras.training.optimizers import optimizer, rates_by_depth
 from spatialnet_keras.training.regimes import apply_regime
@@ -23,7 +24,7 @@ TINY = ModelConfig(image_size=32, patch_size=8, width=16, heads=2, layers=2, dro
 
 @pytest.fixture(scope="module")
 def presets(tmp_path_factory) -> dict[str, Path]:
-    """Two tiny presets with random weights: a map of features, and tokens with a class token."""
+    """Tiny presets with random weights: a map, tokens of one size of image, tokens of any."""
     root = tmp_path_factory.mktemp("presets")
     keras.utils.set_random_seed(0)
     made = {
@@ -36,13 +37,17 @@ def presets(tmp_path_factory) -> dict[str, Path]:
             image_shape=(24, 24, 3), patch_size=(8, 8), num_layers=2, num_heads=2, hidden_dim=16,
             mlp_dim=32,
         ),
+        "dino": keras_hub.models.DINOV2Backbone(
+            patch_size=8, num_layers=2, hidden_dim=16, num_heads=2, intermediate_dim=32,
+            image_shape=(24, 24, 3), position_embedding_shape=(40, 40),
+        ),
     }  # fmt: skip
     for name, backbone in made.items():
         backbone.save_to_preset(str(root / name))
     return {name: root / name for name in made}
 
 
-@pytest.fixture(params=["vit", "stem", "cnn", "map", "tokens"])
+@pytest.fixture(params=["vit", "stem", "cnn", "map", "tokens", "dino"])
 def config(request, presets) -> ModelConfig:
     if request.param == "stem":
         return dataclasses.replace(TINY, stem="convolutions")
@@ -67,6 +72,27 @@ def test_every_encoder_gives_tokens_on_a_grid_and_a_vector_that_depend_on_the_ti
     vectors = ops.convert_to_numpy(found["image_vector"])
     assert vectors.shape == (3, 16)
     assert np.abs(vectors[0] - vectors[1]).max() > 1e-4
+
+
+@pytest.mark.filterwarnings("error:The structure of `inputs`")
+@pytest.mark.parametrize(("size", "side"), [(24, 24), (32, 32), (30, 32), (35, 32)])
+def test_a_preset_that_interpolates_its_positions_sees_images_at_their_own_size(
+    presets, size, side
+):
+    wanted = keras_hub.models.Backbone.from_preset(
+        str(presets["dino"]), image_shape=(side, side, 3)
+    )
+    config = dataclasses.replace(
+        TINY, encoder=f"preset:{presets['dino']}", image_size=size, patch_size=1
+    )
+    encoder = image_encoder(config, Pixels())
+    image = np.full((1, size, size, 3), 90, "uint8")
+    image[:, : size // 2] = 180
+    tokens = keras.Model(encoder.input, encoder.get_layer(FEATURES).output)(image)
+    pixels = (image - IMAGENET[0]) / IMAGENET[1]
+    pixels = ops.image.resize(pixels.astype("float32"), (side, side), antialias=True)
+    expected = ops.convert_to_numpy(wanted({"images": pixels}))
+    assert np.allclose(ops.convert_to_numpy(tokens), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("stem", ["patches", "convolutions"])
@@ -203,7 +229,7 @@ def test_the_first_layer_learns_at_its_share_of_the_rate(config):
 def test_halves_of_a_preset_are_the_preset(presets):
     for folder in presets.values():
         backbone = load_backbone(str(folder))
-        side = backbone.input.shape[1] or 32
+        side = backbone.inputs[0].shape[1] or 32
         x = np.random.default_rng(0).normal(size=(2, side, side, 3)).astype("float32")
         lower, upper = halves(backbone, 0.4)
         assert 0 < lower.count_params() < backbone.count_params()

@@ -34,7 +34,7 @@ def tokens(image, config: ModelConfig, pixels: Pixels, drop_tokens: bool):
     if pixels.bands != 3:
         raise ConfigError(f"A preset needs three bands. Received: {pixels.bands}. Use vit or cnn.")
     name = config.encoder.partition(":")[2]
-    backbone = load_backbone(name)
+    backbone = _for_size(name, load_backbone(name), config.image_size)
     mean, deviation = _scaling(name, config, pixels)
     x = keras.layers.Rescaling(
         1 / np.array(deviation), -np.array(mean) / np.array(deviation), name="preset_pixels"
@@ -43,7 +43,8 @@ def tokens(image, config: ModelConfig, pixels: Pixels, drop_tokens: bool):
     if side and side != config.image_size:
         x = keras.layers.Resizing(side, side, antialias=True, name="preset_size")(x)
     lower, upper = halves(backbone, config.frozen_share)
-    x = keras.layers.Identity(name=FEATURES)(lower(x))
+    given = {name: x for name in lower.input} if isinstance(lower.input, dict) else x
+    x = keras.layers.Identity(name=FEATURES)(lower(given))
     return _as_tokens(upper(x) if upper else x)
 
 
@@ -67,8 +68,12 @@ def halves(backbone: keras.Model, share: float) -> tuple[keras.Model, keras.Mode
     return backbone, None
 
 
-def load_backbone(name: str) -> keras.Model:
+def load_backbone(name: str, **options) -> keras.Model:
     """The image backbone of a preset, with its weights.
+
+    Args:
+        name: Of the preset, or its folder.
+        **options: In place of what the preset's own configuration says.
 
     Raises:
         ConfigError: In one line, for whatever keeps it from being loaded.
@@ -80,13 +85,27 @@ def load_backbone(name: str) -> keras.Model:
         raise ConfigError(f"No preset in {name}. Name a folder that holds one, or a hub's preset.")
     policy = keras.config.dtype_policy().name
     try:
-        backbone = keras_hub.models.Backbone.from_preset(name, dtype=policy)
+        backbone = keras_hub.models.Backbone.from_preset(name, dtype=policy, **options)
     except Exception as error:  # keras-hub, the hubs and HDF5 raise whatever they like
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         where = "" if folder.is_dir() else " No network, or no such name on the hub?"
         raise ConfigError(f"Preset {name} cannot be loaded ({reason}).{where}") from error
     # CLIP, SigLIP: image and text towers in one; only the images are of use here
     return getattr(backbone, "vision_encoder", backbone)
+
+
+def _for_size(name: str, backbone: keras.Model, size: int) -> keras.Model:
+    """The same for images of about another size, if its positions are interpolated (DINOv2).
+
+    Others that take one size alone see their images resized to it.
+    """
+    config = backbone.get_config()
+    if "position_embedding_shape" not in config:
+        return backbone
+    side = max(1, round(size / config["patch_size"])) * config["patch_size"]
+    if side == _fixed_side(backbone):
+        return backbone
+    return load_backbone(name, image_shape=(side, side, 3))
 
 
 def _scaling(name: str, config: ModelConfig, pixels: Pixels):
