@@ -87,8 +87,11 @@ def override(config: Config, values: dict[str, Any]) -> Config:
     for key, value in values.items():
         part, _, name = key.partition(".")
         sections.setdefault(part, {})[name] = value
-    decode = sections.get("decode", {})
-    if decode.get("consensus") is False:  # what hangs on it goes with it, unless asked for
+    decode, train = sections.get("decode", {}), sections.get("train", {})
+    # what hangs on another field goes with it, unless asked for
+    if train.get("encoder") in ("full", "lora"):  # nothing is kept as it is
+        sections["model"] = {"frozen_share": 1.0} | sections.get("model", {})
+    if decode.get("consensus") is False:
         sections["decode"] = {"neighbours": 0, "temperature": 0.0} | decode
     # a section at once: its rules hold between fields
     changed = {

@@ -125,7 +125,7 @@ class ModelConfig:
             raise ConfigError("encoder cnn has no class token. Use pooling mean.")
         if kind != "vit" and self.stem != "patches":
             raise ConfigError(f"stem convolutions is of encoder vit. Received: {self.encoder!r}.")
-        if self.image_size % self.patch_size:
+        if kind != "preset" and self.image_size % self.patch_size:
             raise ConfigError(
                 f"patch_size must divide image_size. Received: "
                 f"image_size={self.image_size}, patch_size={self.patch_size}."

@@ -47,6 +47,14 @@ def test_no_consensus_takes_with_it_what_hangs_on_it_unless_that_is_asked_for():
         override(PRESETS["tiny"], {"decode.consensus": False, "decode.neighbours": 3})
 
 
+@pytest.mark.parametrize(("regime", "share"), [("full", 1), ("lora", 1), ("frozen", 0.35)])
+def test_a_preset_trained_as_a_whole_has_no_frozen_share_unless_asked_for(regime, share):
+    start = PRESETS["transfer"]
+    assert override(start, {"train.encoder": regime}).model.frozen_share == share
+    asked = {"model.frozen_share": 0.5, "train.encoder": regime}
+    assert override(start, asked).model.frozen_share == 0.5
+
+
 @pytest.mark.parametrize(
     ("section", "values", "words"),
     [

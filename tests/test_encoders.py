@@ -82,9 +82,7 @@ def test_a_preset_that_interpolates_its_positions_sees_images_at_their_own_size(
     wanted = keras_hub.models.Backbone.from_preset(
         str(presets["dino"]), image_shape=(side, side, 3)
     )
-    config = dataclasses.replace(
-        TINY, encoder=f"preset:{presets['dino']}", image_size=size, patch_size=1
-    )
+    config = dataclasses.replace(TINY, encoder=f"preset:{presets['dino']}", image_size=size)
     encoder = image_encoder(config, Pixels())
     image = np.full((1, size, size, 3), 90, "uint8")
     image[:, : size // 2] = 180
@@ -297,6 +295,16 @@ def test_weights_of_another_shape_are_one_line(presets, tmp_path):
     with pytest.raises(ConfigError, match="cannot be loaded") as caught:
         load_backbone(str(folder))
     assert "\n" not in str(caught.value)
+
+
+def test_lora_beside_a_part_of_a_preset_is_refused(presets, city, exit_code, capsys, tmp_path):
+    flags = (
+        f"--data synthetic={city} --run {tmp_path / 'run'} --preset transfer --train.encoder lora "
+        f"--model.encoder preset:{presets['map']} --model.frozen_share 0.5"
+    )
+    assert exit_code(train.main, *flags.split()) == 2
+    assert "frozen_share must be 1 with it. Received: 0.5." in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_on_cached_features_ends_with_a_network_of_pixels(presets, city, exit_code, tmp_path):

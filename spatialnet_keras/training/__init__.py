@@ -79,6 +79,11 @@ def train(
 
 def prepare(config: Config, path: Path, training: Sequence[data.Part]) -> Run:
     """Fits pixels, tasks and vocabulary on the training split: a run that is not started yet."""
+    if config.train.encoder == "lora" and config.model.frozen_share < 1:
+        raise ConfigError(
+            "LoRA stands beside all kernels of a preset: frozen_share must be 1 with it. "
+            f"Received: {config.model.frozen_share}."
+        )
     records = [part.records for part in training]
     lengths = _as_long_as_needed(config.model, records)
     config = dataclasses.replace(config, model=lengths)
