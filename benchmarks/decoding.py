@@ -148,9 +148,11 @@ def _theirs(config: ModelConfig, tokens: np.ndarray, words: int) -> dict[str, Ca
             pad_token_id=0,
         )
     ).eval()
-    image = torch.as_tensor(tokens)
-    start = torch.full((len(tokens), 1), 2)
-    mask = torch.ones(tokens.shape[:2], dtype=torch.long)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    network = network.to(device)
+    image = torch.as_tensor(tokens, device=device)
+    start = torch.full((len(tokens), 1), 2, device=device)
+    mask = torch.ones(tokens.shape[:2], dtype=torch.long, device=device)
 
     def writer(beams: int):
         def write():
@@ -165,7 +167,7 @@ def _theirs(config: ModelConfig, tokens: np.ndarray, words: int) -> dict[str, Ca
                     num_beams=beams,
                     do_sample=False,
                 )
-            if found.shape != (len(tokens), words + 1):
+            if found.cpu().shape != (len(tokens), words + 1):
                 raise RuntimeError(f"transformers wrote {tuple(found.shape)}.")
 
         return write

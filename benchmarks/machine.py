@@ -9,7 +9,7 @@ from pathlib import Path
 
 QUIET = 0.1  # cores that other processes may take before a table says so
 
-_STAT, _CPUINFO = Path("/proc/stat"), Path("/proc/cpuinfo")
+_STAT = Path("/proc/stat")
 
 
 class Watch:
@@ -40,23 +40,18 @@ def title(what: str, watch: Watch, *packages: str) -> str:
     """What was measured, where, when, how quiet it was there, and with which packages."""
     import keras
 
+    from spatialnet_keras.facts import machine
+
+    here = machine()
     taken = watch.cores_taken()
     quiet = "quiet" if taken <= QUIET else f"NOT QUIET: others took {taken:.1f} cores"
     versions = [f"{package} {version(package)}" for package in ("keras", *packages)]
     return "\n".join(
         (
             what,
-            f"{_processor()}, {cores()} cores, {quiet}",
+            ", ".join((here["processor"], f"{cores()} cores", *here["accelerators"], quiet)),
             f"{datetime.now():%Y-%m-%d}, {keras.config.backend()} backend, Python "
             f"{platform.python_version()}",
             ", ".join(versions),
         )
     )
-
-
-def _processor() -> str:
-    if _CPUINFO.exists():  # platform.processor() is "x86_64" or empty on Linux
-        for line in _CPUINFO.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

@@ -7,6 +7,8 @@ mean over the tokens; attention is torch's own `scaled_dot_product_attention`.
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from spatialnet_keras.config import Config, ModelConfig, Pixels
 
@@ -75,6 +77,7 @@ class Trainer:
 
     def __init__(self, network: LandUseNetwork, config: Config, images, labels):
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        torch.set_float32_matmul_precision("high")  # TF32 on a GPU, as `compile_model` sets it
         self.network = network.to(self.device).train()
         self.images = torch.as_tensor(images, device=self.device)
         self.labels = torch.as_tensor(labels, dtype=torch.long, device=self.device)
@@ -105,3 +108,9 @@ class Trainer:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
         self.optimizer.step()
         return loss.item()
+
+    def operations(self) -> int:
+        """Floating-point operations of a step, forwards and backwards: those of its matrices."""
+        with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+            self.step()  # the fused kernels are not counted on every device
+        return counter.get_total_flops()

@@ -5,7 +5,8 @@ KERAS_BACKEND=tensorflow python -m benchmarks.training --preset small
 They train on one batch of random tiles that lies in memory, in turns, and the best turn of each
 counts. Token dropout is off, or they would not compute the same. On TensorFlow and in float32 the
 same network in TensorFlow's own operations stands beside them: what Keras costs, and what
-TensorFlow's kernels do.
+TensorFlow's kernels do. On a GPU the table has two columns more: the share of what this GPU does in
+one large product of bfloat16 matrices, and the most memory that a network takes in its first steps.
 """
 
 import importlib
@@ -13,11 +14,12 @@ import math
 import os
 import statistics
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from benchmarks.accelerator import Memory, matrix_rate
 from benchmarks.machine import Watch, cores, title
 from pipelines import commands
 from spatialnet_keras.config import Config, ConfigError, override
@@ -50,20 +52,41 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     torch.set_num_threads(cores())
     images, labels = _batch(config)
+    backend = keras.config.backend()
     contestants = {
-        "Keras": _keras(config, images, labels),
-        "PyTorch": _plain("torch", config, images, labels),
+        "Keras": _contestant(backend, lambda: _keras(config, images, labels)),
+        "PyTorch": _contestant("torch", lambda: _plain("torch", config, images, labels)),
     }
-    if keras.config.backend() == "tensorflow" and flags.dtype == "float32":
-        contestants["TensorFlow"] = _plain("tensorflow", config, images, labels)
-    seconds = {name: [] for name in contestants}
-    for turn in range(TURNS + 1):
-        for name, (_, run) in contestants.items():
-            found = run(steps if turn else 1)
-            seconds[name] += [found] if turn else []  # the first turn compiles
-    best = {name: min(found) for name, found in seconds.items()}
-    sizes = {name: size for name, (size, _) in contestants.items()}
-    _show(config, steps, sizes, best, watch)
+    if backend == "tensorflow" and flags.dtype == "float32":
+        contestants["TensorFlow"] = _contestant(
+            "tensorflow", lambda: _plain("tensorflow", config, images, labels)
+        )
+    for _ in range(TURNS):
+        for each in contestants.values():
+            each.seconds.append(each.run(steps))
+    _show(config, steps, contestants, _operations(config, images, labels), watch)
+
+
+@dataclass
+class Contestant:
+    """A network and how quick it is.
+
+    Attributes:
+        size: Trained parameters.
+        run: From steps to the median of the seconds that one of them takes.
+        memory: GiB of the GPU in the first steps, None on a CPU.
+        seconds: Of each turn.
+    """
+
+    size: int
+    run: Callable[[int], float]
+    memory: float | None
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def best(self) -> float:
+        """Seconds a step in the best turn."""
+        return min(self.seconds)
 
 
 def _parser() -> commands.Parser:
@@ -97,6 +120,13 @@ def _batch(config: Config) -> tuple[np.ndarray, np.ndarray]:
     size, count = config.model.image_size, config.train.batch_size
     images = rng.integers(0, 256, (count, size, size, config.pixels.bands), np.uint8)
     return images, rng.integers(0, CLASSES, count, np.int32)
+
+
+def _contestant(library: str, make: Callable[[], tuple[int, Callable]]) -> Contestant:
+    memory = Memory(library)
+    size, run = make()
+    run(1)  # compiles
+    return Contestant(size, run, memory.peak())
 
 
 def _keras(config: Config, images: np.ndarray, labels: np.ndarray):
@@ -153,8 +183,16 @@ def _plain(library: str, config: Config, images: np.ndarray, labels: np.ndarray)
     return sum(math.prod(each.shape) for each in weights), run
 
 
+def _operations(config: Config, images: np.ndarray, labels: np.ndarray) -> int:
+    """Floating-point operations of a step."""
+    from benchmarks import plain_torch
+
+    network = plain_torch.LandUseNetwork(config.model, config.pixels, CLASSES)
+    return plain_torch.Trainer(network, config, images, labels).operations()
+
+
 def _show(
-    config: Config, steps: int, sizes: dict[str, int], best: dict[str, float], watch: Watch
+    config: Config, steps: int, contestants: dict[str, Contestant], operations: int, watch: Watch
 ) -> None:
     import keras
     from rich.console import Console
@@ -164,18 +202,27 @@ def _show(
     count = config.train.batch_size
     what = f"Training, {config.preset}, batch {count}, {config.train.dtype}, {steps} steps a turn"
     packages = ("torch",) if backend == "torch" else (backend, "torch")
+    peak = matrix_rate()
     table = Table(title=title(what, watch, *packages))
     table.add_column("network")
-    for column in ("parameters", "ms a step", "images/s", "time over PyTorch's"):
+    for column in ("ms a step", "images/s", "over PyTorch", "TFLOP/s"):
         table.add_column(column, justify="right")
-    for name, seconds in best.items():
+    for column in ("of peak", "GiB") if peak else ():
+        table.add_column(column, justify="right")
+    for name, each in contestants.items():
+        rate = operations / each.best
+        on_gpu = (f"{rate / peak:.1%}", f"{each.memory:.2f}" if each.memory else "") if peak else ()
         table.add_row(
             f"Keras on {backend}" if name == "Keras" else f"plain {name}",
-            f"{sizes[name]:,}",
-            f"{seconds * 1000:,.1f}",
-            f"{count / seconds:,.1f}",
-            f"{seconds / best['PyTorch']:.3f}",
+            f"{each.best * 1000:,.1f}",
+            f"{count / each.best:,.1f}",
+            f"{each.best / contestants['PyTorch'].best:.3f}",
+            f"{rate / 1e12:,.3g}",
+            *on_gpu,
         )
+    sizes = " and ".join(f"{size:,}" for size in sorted({e.size for e in contestants.values()}))
+    table.caption = f"{sizes} parameters, {operations / 1e12:,.3g} TFLOP a step"
+    table.caption += f"; peak: a bfloat16 product, {peak / 1e12:,.0f} TFLOP/s" if peak else ""
     Console().print(table)
 
 

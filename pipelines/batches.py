@@ -5,6 +5,7 @@ each kind of sentence. What stands in a batch is a pure function of (seed, step)
 was stopped goes on with exactly the batches it would have seen.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +23,9 @@ from pipelines.mixing import mix
 if keras.config.backend() != "tensorflow":
     tf.config.set_visible_devices([], "GPU")  # else it takes the memory that the model needs
 tf.config.list_logical_devices()  # looks for GPUs now, with its warnings, not in mid-command
+
+# an accelerator's step is over before one core has cropped and coloured its batch
+_AT_ONCE = max(2, min(8, os.cpu_count() or 1))
 
 Batch = tuple[Arrays, Arrays, Arrays]  # x, y, weight
 
@@ -241,7 +245,7 @@ def _dataset(batch: Callable[[int], Batch], steps: range) -> tf.data.Dataset:
     fixed.autotune.enabled = False  # nothing to tune; its thread holds up the end of an iteration
     return (
         tf.data.Dataset.range(steps.start, steps.stop)
-        .map(load, num_parallel_calls=2, deterministic=True)  # gathers run beside the model's step
+        .map(load, num_parallel_calls=_AT_ONCE, deterministic=True)  # beside the model's step
         .prefetch(4)
         .with_options(fixed)
     )

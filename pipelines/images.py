@@ -283,6 +283,8 @@ def _pick_bands(path: Path, pixels: np.ndarray, bands: tuple[int, ...]) -> np.nd
 
 def _band_by_band(image: np.ndarray, change: Callable[[Image.Image], Image.Image]) -> np.ndarray:
     """What Pillow makes of each band, in the dtype of the image."""
+    if image.dtype == np.uint8 and image.shape[-1] == 3:  # its own kind: all bands at once
+        return np.asarray(change(Image.fromarray(image)))
     # its filters know 8-bit and float bands; float32 holds every uint16 exactly
     exact = image if image.dtype == np.uint8 else image.astype(np.float32)
     bands = [

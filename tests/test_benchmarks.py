@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 import pipelines
-from benchmarks import ceiling, memory, pipeline, questions, training
+from benchmarks import accelerator, ceiling, memory, pipeline, questions, training
 from pipelines.synthetic.captions import describe
 from pipelines.synthetic.layout import imagine
 from spatialnet_keras.config import override
@@ -71,6 +71,30 @@ def test_plain_tensorflow_computes_what_plain_pytorch_computes():
     with torch.no_grad():
         expected = theirs(torch.as_tensor(images)).numpy()
     np.testing.assert_allclose(ours(tf.constant(images)).numpy(), expected, atol=1e-4)
+
+
+def test_the_operations_of_a_step_are_those_of_its_matrices():
+    from benchmarks.plain_torch import LandUseNetwork, Trainer
+
+    config = override(PRESETS["tiny"], {"train.batch_size": 2})
+    model, pixels = config.model, config.pixels
+    images = np.zeros((2, 64, 64, 3), np.uint8)
+    network = LandUseNetwork(model, pixels, 3)
+    block = (4 + 2 * model.mlp_ratio) * model.width**2 + 2 * model.tokens * model.width
+    inner = 2 * model.tokens * model.layers * block + 2 * model.width * 3
+    patches = 2 * model.tokens * model.patch_size**2 * 3 * model.width
+    # backwards is twice forwards, but that nobody asks for the gradient of the pixels
+    expected = 2 * (3 * inner + 2 * patches)
+    found = Trainer(network, config, images, np.zeros(2, np.int32)).operations()
+    assert found == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="of a machine without a GPU")
+@pytest.mark.parametrize("library", ["torch", "jax", "tensorflow"])
+def test_without_a_gpu_there_is_no_peak_and_no_memory_to_tell_of(library):
+    pytest.importorskip(library)
+    assert accelerator.matrix_rate() is None
+    assert accelerator.Memory(library).peak() is None
 
 
 def torch_names(model, config) -> dict[str, np.ndarray]:

@@ -21,6 +21,8 @@ def compile_model(
 ) -> None:
     """Compiles with L = sum_t lambda_t L_t + lambda_reg |W|^2 (paper, III.C).
 
+    On a GPU of NVIDIA, products of float32 matrices are TF32's from here on, on each backend.
+
     With a teacher, its share of lambda_t L_t goes to the imitation of its land use.
 
     Args:
@@ -30,6 +32,10 @@ def compile_model(
         steps: Of the whole training, for the schedule.
         encoder: The layers to which `train.encoder_rate` applies.
     """
+    if keras.config.backend() == "torch":
+        import torch
+
+        torch.set_float32_matmul_precision("high")  # TF32 on a GPU, as TensorFlow and JAX do
     if config.train.l2:
         for variable in model.trainable_variables:
             if variable.name == "kernel":

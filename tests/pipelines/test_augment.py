@@ -63,3 +63,24 @@ def test_bright_pixels_do_not_wrap_around():
     white[:, :4] = 240
     for seed in range(20):
         assert run(white, seed=seed, jitter=0.5).min() > 60
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("bands", [1, 3, 4])
+def test_colours_change_by_gain_brightness_contrast_and_saturation_in_turn(dtype, bands):
+    most = 255 if dtype == "uint8" else 4000
+    images = np.random.default_rng(0).integers(0, most, (3, 12, 12, bands)).astype(dtype)
+    found = run(images, seed=5, gain=0.2, jitter=0.4)
+    rng = np.random.default_rng(5)
+    x = images * rng.uniform(0.8, 1.2, (3, 1, 1, bands))
+    brightness, contrast, saturation = (rng.uniform(0.6, 1.4, (3, 1, 1, 1)) for _ in range(3))
+    x = brightness * x
+    mean = x.mean(axis=(1, 2, 3), keepdims=True)
+    x = mean + contrast * (x - mean)
+    grey = x.mean(axis=3, keepdims=True)
+    x = grey + saturation * (x - grey)
+    if dtype == "float32":
+        return np.testing.assert_allclose(found, x, rtol=1e-4, atol=0.1)
+    expected = np.rint(x).clip(0, np.iinfo(dtype).max)
+    assert np.abs(found - expected).max() <= 1  # where rounding is a matter of the last digit
+    assert (found == expected).mean() > 0.99

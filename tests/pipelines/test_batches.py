@@ -67,6 +67,17 @@ def test_a_resumed_run_sees_the_batches_it_would_have_seen():
         assert (y["answer"] == other_y["answer"]).all()
 
 
+@pytest.mark.parametrize("at_once", [1, 8])
+def test_batches_are_the_same_however_many_are_made_at_once(at_once, monkeypatch):
+    settings = {"symmetries": True, "jitter": 0.3, "crop": 0.5, "slots": 0}
+    usual = batches([examples(32)], epochs=4, **settings)
+    monkeypatch.setattr("pipelines.batches._AT_ONCE", at_once)
+    others = batches([examples(32)], epochs=4, **settings)
+    for (x, y, _), (other_x, other_y, _) in zip(usual, others, strict=True):
+        assert (y["kind"] == other_y["kind"]).all()
+        assert (x["image"] == other_x["image"]).all()
+
+
 def test_sentences_are_drawn_anew_each_epoch():
     seen = [set() for _ in range(4)]
     for _, y, _ in batches([examples(4, each=6)], epochs=40):

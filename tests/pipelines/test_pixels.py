@@ -27,6 +27,15 @@ def test_resizing_to_the_same_size_does_nothing():
     assert resize(image, 32) is image
 
 
+@pytest.mark.parametrize(
+    "change", [lambda x: resize(x, 24, (3, 5.5, 40, 38)), lambda x: turned(x, 33)]
+)
+def test_three_bands_at_once_are_what_each_is_alone(change):
+    image = noise(3, sides=(48, 48))
+    alone = [change(image[..., band : band + 1]) for band in range(3)]
+    assert np.array_equal(change(image), np.concatenate(alone, axis=-1))
+
+
 TURNED = {
     0: [[1, 2], [3, 4]],
     1: [[2, 4], [1, 3]],
