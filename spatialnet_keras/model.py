@@ -29,7 +29,8 @@ def build_model(config: Config, tasks: Sequence[Task], words: int) -> keras.Mode
     silent = all(task.unit == "image" for task in tasks)
     encoder = image_encoder(config.model, config.pixels, drop_tokens=silent)
     asked = any(task.unit == "question" for task in tasks)
-    asking = question_encoder(config.model, words) if asked else None
+    alone = any("words_vector" in task.reads for task in tasks)
+    asking = question_encoder(config.model, words, alone) if asked else None
     heads = {task.name: (task.head(config.model), task.reads) for task in tasks}
     inputs, _, outputs = connect(config, encoder, asking, heads, config.pixels.dtype)
     return keras.Model(inputs, outputs, name="spatialnet_vit")

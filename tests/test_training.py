@@ -101,6 +101,20 @@ def test_a_task_without_labels_in_the_batch_leaves_its_head_alone(city, parts, t
     assert np.array_equal(before, ops.convert_to_numpy(kernel))
 
 
+@pytest.mark.filterwarnings("error:Gradients do not exist")
+@pytest.mark.parametrize("name", ["land_use", "presence", "count", "caption"])
+def test_a_network_for_one_task_has_only_weights_that_learn(city, parts, tmp_path, name):
+    """Or Keras warns, and says that a loss may be missing."""
+    asked = dataclasses.replace(config(city), tasks=((name, 1.0),))
+    run = training.prepare(asked, tmp_path, parts)
+    model = compiled(run, parts)
+    before = [np.array(ops.convert_to_numpy(each)) for each in model.trainable_variables]
+    for _ in range(2):
+        model.train_on_batch(*first_batch(run, parts))
+    for variable, old in zip(model.trainable_variables, before, strict=True):
+        assert not np.array_equal(old, ops.convert_to_numpy(variable)), variable.path
+
+
 @pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="others trace otherwise")
 def test_a_step_is_traced_once(city, parts, tmp_path, monkeypatch):
     """Twice, and each training would start eight seconds later."""

@@ -7,7 +7,7 @@ from spatialnet_keras.config import ModelConfig
 from spatialnet_keras.layers import MaskedMean, Positions, layer_norm, transformer_block
 
 
-def question_encoder(config: ModelConfig, words: int) -> keras.Model:
+def question_encoder(config: ModelConfig, words: int, alone: bool = True) -> keras.Model:
     """A transformer over a question's words that meets the image by `config.fusion`.
 
     The image tokens serve all G questions and are never repeated.
@@ -15,11 +15,12 @@ def question_encoder(config: ModelConfig, words: int) -> keras.Model:
     Args:
         config: Of the network.
         words: Size of the vocabulary.
+        alone: Whether anything reads what the question alone says.
 
     Returns:
         A model from `question` int32 [B, G, Q] (0: no word), `image_tokens` [B, N, D] and
-        `image_vector` [B, D] to `question_vector` [B, G, D], and `words_vector` [B, G, D], which
-        knows the question alone.
+        `image_vector` [B, D] to `question_vector` [B, G, D], and if asked for `words_vector`
+        [B, G, D], which knows the question alone.
     """
     question = keras.Input((None, config.question_words), dtype="int32", name="question")
     tokens = keras.Input((None, config.width), name="image_tokens")
@@ -28,10 +29,11 @@ def question_encoder(config: ModelConfig, words: int) -> keras.Model:
     start = keras.initializers.RandomNormal(stddev=config.word_deviation)
     x = keras.layers.Embedding(words, config.width, start, name="words")(question)
     x = Positions(name="word_positions")(x)
+    said = MaskedMean(name="words_mean")(x, keep)
     # at a scale of its own: words that start small would tell the type of a question late
-    words_vector = layer_norm("words_norm")(MaskedMean(name="words_mean")(x, keep))
+    outputs = {"words_vector": layer_norm("words_norm")(said)} if alone else {}
     if config.fusion == "none":
-        vector = ops.zeros_like(words_vector) + image[:, None, :]
+        vector = ops.zeros_like(said) + image[:, None, :]
     else:
         if config.dropout:
             x = keras.layers.Dropout(config.dropout, name="word_dropout")(x)
@@ -41,7 +43,7 @@ def question_encoder(config: ModelConfig, words: int) -> keras.Model:
         vector = MaskedMean(name="question_mean")(layer_norm("question_norm")(x), keep)
         if config.fusion == "product":
             vector = _product(vector, image, config)
-    outputs = {"question_vector": vector, "words_vector": words_vector}
+    outputs["question_vector"] = vector
     return keras.Model([question, tokens, image], outputs, name="question_encoder")
 
 
