@@ -61,6 +61,14 @@ def test_train_ends_with_scores_beside_floors_and_what_to_type_next(whole):
     assert "cuda" not in printed.lower()
 
 
+def test_the_wall_time_holds_epochs_with_their_validation_and_the_files_between_them(whole):
+    found = json.loads((whole[0] / "metrics.json").read_text())
+    epochs = [e["seconds"] + e["validation_seconds"] for e in found["history"]]
+    walls = [e["wall_seconds"] for e in found["history"]]
+    assert all(wall > epoch for wall, epoch in zip(walls, epochs, strict=True))
+    assert found["facts"]["wall_seconds"] > sum(walls)
+
+
 def test_captions_are_written_by_beams_and_by_consensus_as_the_flags_say(whole, capsys):
     run, _ = whole
     recorded = json.loads((run / "metrics.json").read_text())["scores"]

@@ -260,7 +260,7 @@ def _evaluate(run: Run, training: Sequence[data.Part], skip_bad: bool) -> None:
     run.memory.unlink(missing_ok=True)  # of an earlier epoch
     found = evaluations(run, ("val", "test"), skip_bad)
     parts = [*training, *(each.part for each in found)]
-    epochs = sum(e["seconds"] + e.get("validation_seconds", 0) for e in run.metrics["history"])
+    epochs = sum(entry.get("wall_seconds", entry["seconds"]) for entry in run.metrics["history"])
     known = {
         "data": [facts.of_records(part.records) for part in parts],
         "wall_seconds": round(epochs + time.perf_counter() - started, 1),

@@ -54,6 +54,7 @@ class Epoch(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         """Connects the network's layers to answer, and to judge captions."""
+        self.counted = time.perf_counter()
         self.answering = answering_model(self.connected, self.config, self.run.tasks)
         self.judges = {
             task.name: likelihood_model(self.answering, task)
@@ -88,12 +89,16 @@ class Epoch(keras.callbacks.Callback):
             monitored = f"val_{self.run.config.train.monitor}"
             if self._is_best(logs[monitored], monitored):
                 keep(self.run, self.network)
+        now = time.perf_counter()
         entry = {
             "epoch": epoch + 1,
             "seconds": round(seconds, 3),
-            "validation_seconds": round(time.perf_counter() - self.started - seconds, 3),
+            "validation_seconds": round(now - self.started - seconds, 3),
+            # with the files and pictures of the epoch before
+            "wall_seconds": round(now - self.counted, 3),
             "learning_rate": float(ops.convert_to_numpy(self.model.optimizer.learning_rate)),
         }
+        self.counted = now
         self.history.append(entry | {name: float(value) for name, value in logs.items()})
         self.run.record(history=self.history)
         save_state(self.run.checkpoint, self.model, self.history)
