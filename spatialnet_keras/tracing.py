@@ -1,4 +1,4 @@
-"""Functions of tensors, without Keras, where Keras takes longer than what they do.
+"""What PyTorch is told by hand: functions of tensors run without Keras, and TF32.
 
 On PyTorch Keras finds its way to each operation anew, every time. That is little beside a batch of
 images and much beside one word of a caption.
@@ -51,3 +51,11 @@ def _trace(function: Callable, tensors: tuple) -> Callable:
             return graph(*tensors)
 
     return run
+
+
+def allow_tf32() -> None:
+    """Lets PyTorch multiply float32 matrices as TF32 on a GPU; TensorFlow and JAX do it unasked."""
+    if keras.config.backend() == "torch":
+        import torch
+
+        torch.set_float32_matmul_precision("high")

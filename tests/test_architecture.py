@@ -84,8 +84,8 @@ def test_tensorflow_stays_in_pipelines_and_export(path):
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=module)
-def test_no_backend_is_imported_by_hand_but_to_trace(path):
-    # Keras offers no traces on PyTorch
+def test_no_backend_is_imported_by_hand_but_in_one_place(path):
+    # Keras offers neither traces nor TF32 on PyTorch
     allowed = {"torch"} if module(path) == "spatialnet_keras.tracing" else set()
     assert {name.split(".")[0] for name in imports(path)} & {"jax", "torch"} <= allowed
 

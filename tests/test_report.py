@@ -10,7 +10,7 @@ import pytest
 from spatialnet_keras import report
 from spatialnet_keras.evaluation.scoreboard import Score, from_json
 from spatialnet_keras.reporting.charts import Line, chart
-from spatialnet_keras.reporting.pages import Row, duration
+from spatialnet_keras.reporting.pages import Row, duration, floors_of
 from spatialnet_keras.run import Run
 
 OUTSIDE = re.compile(r"""(?:src|href)\s*=\s*["'](?!data:|#)|url\((?!#)|@import|<script""")
@@ -45,6 +45,12 @@ def test_every_recorded_score_stands_on_the_page_and_in_the_card(trained_run, pa
             if number is not None and "accuracy" in score.score:
                 assert f"{number:.1%}" in page
                 assert f"{number:.1%}" in card
+
+
+def test_only_floors_that_scores_have_are_explained():
+    score = Score("ucm", "test", "land_use", "accuracy", 0.9, 0.05, 210)
+    assert list(floors_of([score])) == ["majority"]
+    assert list(floors_of([score, dataclasses.replace(score, blind=0.5)])) == ["majority", "blind"]
 
 
 def test_page_and_card_say_what_repeats_the_run(trained_run, page):

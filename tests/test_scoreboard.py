@@ -57,6 +57,13 @@ def test_a_score_is_never_shown_without_its_floor():
     assert columns[2:] == ["model", "95 %", "majority", "blind", "shuffled", "rows"]
 
 
+def test_a_floor_that_no_score_has_is_no_column(capsys):
+    show([dataclasses.replace(SCORES[0], shuffled=None)])
+    printed = capsys.readouterr().out
+    assert "majority: best constant answer" in printed
+    assert "blind" not in printed and "shuffled" not in printed
+
+
 def test_the_table_fits_a_terminal_of_eighty_columns(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "80")
     scores = [dataclasses.replace(with_interval(s), rows=57_223) for s in SCORES]

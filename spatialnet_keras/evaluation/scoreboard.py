@@ -12,7 +12,11 @@ from rich.table import Table
 
 from spatialnet_keras.scores.intervals import wilson
 
-COLUMNS = {"value": "model", "majority": "majority", "blind": "blind", "shuffled": "shuffled"}
+FLOORS = {
+    "majority": "best constant answer",
+    "blind": "the question's words alone",
+    "shuffled": "this model shown other images",
+}
 ALL = "questions"
 LABELS = {
     (False, "average_accuracy"): "by class",
@@ -89,27 +93,27 @@ def over_all_questions(scores: Sequence[Score]) -> list[Score]:
 
 def table(scores: Sequence[Score]) -> Table:
     """Scores of one split of one data set for the terminal: accuracies in percent."""
+    floors = [each for each in FLOORS if any(getattr(row, each) is not None for row in scores)]
+    told = [f"{name}: {FLOORS[name]}" for name in floors] + ["95 %: Wilson's interval"]
     view = Table(
         title=f"{scores[0].data}, {scores[0].split} split: scores beside what they must beat",
-        caption="majority: best constant answer; blind: the question's words alone;\n"
-        "shuffled: this model shown other images; 95 %: Wilson's interval",
+        caption="\n".join("; ".join(told[at : at + 2]) for at in range(0, len(told), 2)),
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
     for column in ("task", "score"):
         view.add_column(column)
-    for column in ("model", "95 %", *list(COLUMNS.values())[1:], "rows"):
+    for column in ("model", "95 %", *floors, "rows"):
         view.add_column(column, justify="right")
     task = None
     for row in scores:
         if task not in (None, row.task):
             view.add_section()
-        shown = {name: as_text(row.score, getattr(row, name)) for name in COLUMNS}
+        value, *beaten = (as_text(row.score, getattr(row, each)) for each in ("value", *floors))
         interval = "-".join(f"{100 * end:.0f}" for end in row.interval or ())
-        floors = [shown[name] for name in list(COLUMNS)[1:]]
         name = "" if row.task == task else row.task
         label = LABELS.get((row.task == ALL, row.score), row.score)
-        view.add_row(name, label, shown["value"], interval, *floors, f"{row.rows:,}")
+        view.add_row(name, label, value, interval, *beaten, f"{row.rows:,}")
         task = row.task
     return view
 
@@ -204,5 +208,5 @@ def _mean_of(scores: Sequence[Score], name: str, weights: list[int] | None) -> S
         return None if None in values else float(np.average(values, weights=weights))
 
     rows = sum(score.rows for score in scores)
-    columns = {column: mean(column) for column in COLUMNS}
+    columns = {column: mean(column) for column in ("value", *FLOORS)}
     return with_interval(Score(first.data, first.split, ALL, name, rows=rows, **columns))

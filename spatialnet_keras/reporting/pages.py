@@ -68,7 +68,16 @@ def render(template: str, **values: Any) -> str:
         "gain": _gain,
         "duration": duration,
     }
-    return environment.get_template(template).render(floors=FLOORS, **values)
+    return environment.get_template(template).render(**values)
+
+
+def floors_of(scores: Sequence[Score]) -> dict[str, str]:
+    """The floors that any of the scores has, and what each is."""
+    return {
+        name: about
+        for name, about in FLOORS.items()
+        if any(getattr(score, name) is not None for score in scores)
+    }
 
 
 def main_scores(run: Run, scores: Sequence[Score], split: str = "test") -> list[Row]:

@@ -21,6 +21,7 @@ from spatialnet_keras.reporting.pages import (
     Row,
     card,
     curves,
+    floors_of,
     label_of,
     main_scores,
     render,
@@ -44,7 +45,12 @@ def write_report(run: Run, found: Sequence[Evaluation], path: Path | None = None
         The page.
     """
     scores, look = [score for each in found for score in each.scores], _look(run)
-    known = {"card": card(run), "main": main_scores(run, scores), "tables": tables(scores)}
+    known = {
+        "card": card(run),
+        "main": main_scores(run, scores),
+        "tables": tables(scores),
+        "floors": floors_of(scores),
+    }
     page = render(
         "report.html.j2",
         **known,

@@ -8,6 +8,7 @@ from keras import ops
 from pipelines.batches import Batch
 from spatialnet_keras.config import Config
 from spatialnet_keras.tasks import Task
+from spatialnet_keras.tracing import allow_tf32
 from spatialnet_keras.training.optimizers import optimizer
 from spatialnet_keras.training.teacher import LAND_USE, losses
 
@@ -32,10 +33,7 @@ def compile_model(
         steps: Of the whole training, for the schedule.
         encoder: The layers to which `train.encoder_rate` applies.
     """
-    if keras.config.backend() == "torch":
-        import torch
-
-        torch.set_float32_matmul_precision("high")  # TF32 on a GPU, as TensorFlow and JAX do
+    allow_tf32()
     if config.train.l2:
         for variable in model.trainable_variables:
             if variable.name == "kernel":
