@@ -167,7 +167,7 @@ def _theirs(config: ModelConfig, tokens: np.ndarray, words: int) -> dict[str, Ca
                     num_beams=beams,
                     do_sample=False,
                 )
-            if found.cpu().shape != (len(tokens), words + 1):
+            if found.cpu().shape != (len(tokens), words + 1):  # there when the device has finished
                 raise RuntimeError(f"transformers wrote {tuple(found.shape)}.")
 
         return write

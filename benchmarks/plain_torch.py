@@ -77,7 +77,8 @@ class Trainer:
 
     def __init__(self, network: LandUseNetwork, config: Config, images, labels):
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        torch.set_float32_matmul_precision("high")  # TF32 on a GPU, as `compile_model` sets it
+        if self.device == "cuda":
+            torch.set_float32_matmul_precision("high")  # TF32, as `compile_model` sets it
         self.network = network.to(self.device).train()
         self.images = torch.as_tensor(images, device=self.device)
         self.labels = torch.as_tensor(labels, dtype=torch.long, device=self.device)

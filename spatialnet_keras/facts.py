@@ -49,7 +49,7 @@ def machine() -> dict[str, Any]:
     return {
         "processor": _processor(),
         "cores": cores or 1,
-        "accelerators": accelerators(),
+        "accelerators": _accelerators(),
         "system": f"{platform.system()} {platform.machine()}",
     }
 
@@ -111,7 +111,7 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def accelerators() -> list[str]:
+def _accelerators() -> list[str]:
     """Names of NVIDIA GPUs; a machine without the driver's own tool has none."""
     query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
     try:

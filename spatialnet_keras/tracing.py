@@ -58,4 +58,5 @@ def allow_tf32() -> None:
     if keras.config.backend() == "torch":
         import torch
 
-        torch.set_float32_matmul_precision("high")
+        if torch.cuda.is_available():
+            torch.set_float32_matmul_precision("high")
