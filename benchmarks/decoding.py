@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from benchmarks.machine import Watch, cores, title
+from benchmarks.machine import Watch, title
 from pipelines import commands
 from spatialnet_keras.config import ConfigError, ModelConfig
 from spatialnet_keras.presets import PRESETS, preset
@@ -133,6 +133,8 @@ def _theirs(config: ModelConfig, tokens: np.ndarray, words: int) -> dict[str, Ca
         import transformers
     except ImportError:
         return {}
+    from spatialnet_keras.facts import cores
+
     torch.set_num_threads(cores())
     network = transformers.GPT2LMHeadModel(
         transformers.GPT2Config(

@@ -31,11 +31,6 @@ class Watch:
         return time.monotonic(), busy - sum(os.times()[:4])
 
 
-def cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def title(what: str, watch: Watch, *packages: str) -> str:
     """What was measured, where, when, how quiet it was there, and with which packages."""
     import keras
@@ -49,7 +44,7 @@ def title(what: str, watch: Watch, *packages: str) -> str:
     return "\n".join(
         (
             what,
-            ", ".join((here["processor"], f"{cores()} cores", *here["accelerators"], quiet)),
+            ", ".join((here["processor"], f"{here['cores']} cores", *here["accelerators"], quiet)),
             f"{datetime.now():%Y-%m-%d}, {keras.config.backend()} backend, Python "
             f"{platform.python_version()}",
             ", ".join(versions),

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from benchmarks.accelerator import Memory, matrix_rate
-from benchmarks.machine import Watch, cores, title
+from benchmarks.machine import Watch, title
 from pipelines import commands
 from spatialnet_keras.config import Config, ConfigError, override
 from spatialnet_keras.presets import PRESETS, preset
@@ -49,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         import torch
 
         import pipelines.batches  # noqa: F401 (finds or hides the GPU)
+        from spatialnet_keras.facts import cores
 
     torch.set_num_threads(cores())
     images, labels = _batch(config)

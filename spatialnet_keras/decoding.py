@@ -10,8 +10,8 @@ from keras import ops
 
 from spatialnet_keras.decoder import CaptionDecoder
 from spatialnet_keras.layers import register
+from spatialnet_keras.pytorch import Traced
 from spatialnet_keras.text import END, PAD, START, UNKNOWN
-from spatialnet_keras.tracing import Traced
 
 IMPOSSIBLE = -1e9
 

@@ -45,13 +45,17 @@ def command() -> str | None:
 
 def machine() -> dict[str, Any]:
     """Processor, cores that this process may use, accelerators that it sees, system."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "processor": _processor(),
-        "cores": cores or 1,
+        "cores": cores(),
         "accelerators": _accelerators(),
         "system": f"{platform.system()} {platform.machine()}",
     }
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def versions() -> dict[str, str]:

@@ -33,7 +33,7 @@ FLOORS = [
     {"spatialnet_keras.decoder"},
     {
         "spatialnet_keras.layers", "spatialnet_keras.text", "spatialnet_keras.scores",
-        "spatialnet_keras.tracing",
+        "spatialnet_keras.pytorch",
     },
     {"spatialnet_keras.presets", "spatialnet_keras.flags", "spatialnet_keras.facts"},
     {"spatialnet_keras.config"},
@@ -86,7 +86,7 @@ def test_tensorflow_stays_in_pipelines_and_export(path):
 @pytest.mark.parametrize("path", SOURCES, ids=module)
 def test_no_backend_is_imported_by_hand_but_in_one_place(path):
     # Keras offers neither traces nor TF32 on PyTorch
-    allowed = {"torch"} if module(path) == "spatialnet_keras.tracing" else set()
+    allowed = {"torch"} if module(path) == "spatialnet_keras.pytorch" else set()
     assert {name.split(".")[0] for name in imports(path)} & {"jax", "torch"} <= allowed
 
 

@@ -8,9 +8,9 @@ import shutil
 import pytest
 
 from spatialnet_keras import report
-from spatialnet_keras.evaluation.scoreboard import Score, from_json
+from spatialnet_keras.evaluation.scoreboard import Score, floors_of, from_json
 from spatialnet_keras.reporting.charts import Line, chart
-from spatialnet_keras.reporting.pages import Row, duration, floors_of
+from spatialnet_keras.reporting.pages import Row, duration
 from spatialnet_keras.run import Run
 
 OUTSIDE = re.compile(r"""(?:src|href)\s*=\s*["'](?!data:|#)|url\((?!#)|@import|<script""")

@@ -13,9 +13,10 @@ from rich.table import Table
 from spatialnet_keras.scores.intervals import wilson
 
 FLOORS = {
-    "majority": "best constant answer",
-    "blind": "the question's words alone",
-    "shuffled": "this model shown other images",
+    "majority": "the best constant answer of the training split",
+    "blind": "a model of the question's words alone",
+    "shuffled": "this model, shown the images of other rows",
+    "template": "the best training caption of the land use that this model sees",
 }
 ALL = "questions"
 LABELS = {
@@ -91,13 +92,22 @@ def over_all_questions(scores: Sequence[Score]) -> list[Score]:
     return found
 
 
+def floors_of(scores: Sequence[Score]) -> dict[str, str]:
+    """The floors that any of the scores has, and what each is."""
+    return {
+        name: about
+        for name, about in FLOORS.items()
+        if any(getattr(score, name) is not None for score in scores)
+    }
+
+
 def table(scores: Sequence[Score]) -> Table:
     """Scores of one split of one data set for the terminal: accuracies in percent."""
-    floors = [each for each in FLOORS if any(getattr(row, each) is not None for row in scores)]
-    told = [f"{name}: {FLOORS[name]}" for name in floors] + ["95 %: Wilson's interval"]
+    floors = floors_of(scores)
+    told = [f"{name}: {about}" for name, about in floors.items()] + ["95 %: Wilson's interval"]
     view = Table(
         title=f"{scores[0].data}, {scores[0].split} split: scores beside what they must beat",
-        caption="\n".join("; ".join(told[at : at + 2]) for at in range(0, len(told), 2)),
+        caption="\n".join(told),
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )

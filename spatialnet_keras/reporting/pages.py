@@ -9,16 +9,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from spatialnet_keras.config import Config
-from spatialnet_keras.evaluation.scoreboard import Score, as_text, label
+from spatialnet_keras.evaluation.scoreboard import FLOORS, Score, as_text, label
 from spatialnet_keras.reporting.charts import Line, chart
 from spatialnet_keras.run import Run
-
-FLOORS = {
-    "majority": "the best constant answer of the training split",
-    "blind": "a model of the question's words alone",
-    "shuffled": "this model, shown the images of other rows",
-    "template": "the best training caption of the land use that this model sees",
-}
 
 
 @dataclass(frozen=True)
@@ -69,15 +62,6 @@ def render(template: str, **values: Any) -> str:
         "duration": duration,
     }
     return environment.get_template(template).render(**values)
-
-
-def floors_of(scores: Sequence[Score]) -> dict[str, str]:
-    """The floors that any of the scores has, and what each is."""
-    return {
-        name: about
-        for name, about in FLOORS.items()
-        if any(getattr(score, name) is not None for score in scores)
-    }
 
 
 def main_scores(run: Run, scores: Sequence[Score], split: str = "test") -> list[Row]:

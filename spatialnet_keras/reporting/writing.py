@@ -11,7 +11,7 @@ from pipelines.records import DataError
 from spatialnet_keras.evaluation.board import settings
 from spatialnet_keras.evaluation.details import by_class
 from spatialnet_keras.evaluation.findings import LAND_USE, Evaluation, asked_about, confusions
-from spatialnet_keras.evaluation.scoreboard import Score, from_json
+from spatialnet_keras.evaluation.scoreboard import Score, floors_of, from_json
 from spatialnet_keras.plots import viewable
 from spatialnet_keras.prediction.attention import land_use_map
 from spatialnet_keras.prediction.overlays import heat
@@ -21,7 +21,6 @@ from spatialnet_keras.reporting.pages import (
     Row,
     card,
     curves,
-    floors_of,
     label_of,
     main_scores,
     render,

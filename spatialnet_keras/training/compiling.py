@@ -7,8 +7,8 @@ from keras import ops
 
 from pipelines.batches import Batch
 from spatialnet_keras.config import Config
+from spatialnet_keras.pytorch import allow_tf32
 from spatialnet_keras.tasks import Task
-from spatialnet_keras.tracing import allow_tf32
 from spatialnet_keras.training.optimizers import optimizer
 from spatialnet_keras.training.teacher import LAND_USE, losses
 
