@@ -60,7 +60,7 @@ def test_a_score_is_never_shown_without_its_floor():
 def test_a_floor_that_no_score_has_is_no_column(capsys):
     show([dataclasses.replace(SCORES[0], shuffled=None)])
     printed = capsys.readouterr().out
-    assert "majority: the best constant answer" in printed
+    assert "majority: the best constant answer of the training split" in printed
     assert "blind" not in printed and "shuffled" not in printed
 
 

@@ -105,11 +105,13 @@ def table(scores: Sequence[Score]) -> Table:
     """Scores of one split of one data set for the terminal: accuracies in percent."""
     floors = floors_of(scores)
     told = [f"{name}: {about}" for name, about in floors.items()] + ["95 %: Wilson's interval"]
+    title = f"{scores[0].data}, {scores[0].split} split: scores beside what they must beat"
     view = Table(
-        title=f"{scores[0].data}, {scores[0].split} split: scores beside what they must beat",
+        title=title,
         caption="\n".join(told),
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
+        min_width=max(map(len, (title, *told))),  # else both are broken to fit the columns
     )
     for column in ("task", "score"):
         view.add_column(column)
