@@ -73,18 +73,20 @@ PRESETS = {
             heads=4,
             mlp_ratio=2,
             dropout=0.0,
+            positions="sine",
+            attention_start="mimetic",
             question_words=18,
             caption_layers=1,
         ),
         train=TrainConfig(
             batch_size=16,
             epochs=8,
-            learning_rate=1.5e-3,
+            optimizer="muon",
+            learning_rate=4.5e-3,
             weight_decay=0.01,
             l2=0.0,
-            questions_per_image=8,
         ),
-        decode=DecodeConfig(beams=3, consensus=True, neighbours=40),
+        decode=DecodeConfig(beams=3, consensus=True, neighbours=100, temperature=2.5),
     ),
 }
 

@@ -69,7 +69,7 @@ def test_settings_can_be_compared_between_runs(trained_run):
     assert set(content) == {metadata.SESSION_START_INFO_TAG, metadata.SESSION_END_INFO_TAG}
     start = metadata.parse_session_start_info_plugin_data(content[metadata.SESSION_START_INFO_TAG])
     assert start.group_name == "run"
-    assert start.hparams["train.learning_rate"].number_value == pytest.approx(1.5e-3)
+    assert start.hparams["train.learning_rate"].number_value == pytest.approx(4.5e-3)
     assert start.hparams["train.symmetries"].bool_value is True
     assert start.hparams["backend"].string_value == keras.config.backend()
     assert start.hparams["lambda.land_use"].number_value == 1

@@ -85,7 +85,7 @@ def test_two_runs_stand_side_by_side_with_what_differs(trained_run, other, exit_
     assert not OUTSIDE.search(text)
     differs = text[text.index("What differs") : text.index("<h2>Runs</h2>")]
     assert re.findall(r"<code>(.*?)</code>", differs) == ["train.learning_rate"]
-    assert "<td>0.0015</td><td>0.5</td>" in differs
+    assert "<td>0.0045</td><td>0.5</td>" in differs
     assert text.index(">run<") < text.index(">other<")
 
 
