@@ -67,10 +67,14 @@ def test_a_floor_that_no_score_has_is_no_column(capsys):
 def test_the_table_fits_a_terminal_of_eighty_columns(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "80")
     scores = [dataclasses.replace(with_interval(s), rows=57_223) for s in SCORES]
-    show(scores + over_all_questions(scores))
+    wide = [
+        Score("rsvqa_lr", "test", "count", "rmse", 1363.117, 1380.76, 57_223, 1354.4, 2493.3),
+        Score("rsvqa_lr", "test", "question_type", "accuracy", 1.0, 0.4, 57_223),
+    ]
+    show(scores + [with_interval(s) for s in wide] + over_all_questions(scores))
     printed = capsys.readouterr().out
     assert "…" not in printed
-    for words in ("AA, no count", "57,223", "shuffled", "rsvqa_lr, test split"):
+    for words in ("AA, no count", "57,223", "question_type", "1363.1", "rsvqa_lr, test split"):
         assert words in printed
 
 

@@ -111,6 +111,8 @@ def table(scores: Sequence[Score]) -> Table:
         caption="\n".join(told),
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,  # all floors fit into the 80 columns of a terminal
         min_width=max(map(len, (title, *told))),  # else both are broken to fit the columns
     )
     for column in ("task", "score"):
@@ -122,7 +124,7 @@ def table(scores: Sequence[Score]) -> Table:
         if task not in (None, row.task):
             view.add_section()
         value, *beaten = (as_text(row.score, getattr(row, each)) for each in ("value", *floors))
-        interval = "-".join(f"{100 * end:.0f}" for end in row.interval or ())
+        interval = "-".join(dict.fromkeys(f"{100 * end:.0f}" for end in row.interval or ()))
         name = "" if row.task == task else row.task
         label = LABELS.get((row.task == ALL, row.score), row.score)
         view.add_row(name, label, value, interval, *beaten, f"{row.rows:,}")
@@ -195,7 +197,9 @@ def as_text(score: str, value: float | None) -> str:
         return ""
     if score.startswith(("bleu", "rouge")):
         return f"{100 * value:.1f}"
-    return f"{value:.1%}" if "accuracy" in score else f"{value:.2f}"
+    if "accuracy" in score:
+        return f"{value:.1%}"
+    return f"{value:.2f}" if value < 100 else f"{value:.1f}"
 
 
 def _by_task(scores: Sequence[Score]) -> dict:
