@@ -86,7 +86,7 @@ PRESETS = {
             weight_decay=0.01,
             l2=0.0,
         ),
-        decode=DecodeConfig(beams=3, consensus=True, neighbours=100, temperature=2.5),
+        decode=DecodeConfig(beams=3, consensus=True, neighbours=60, temperature=2.5),
     ),
 }
 
