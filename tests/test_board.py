@@ -21,6 +21,7 @@ from spatialnet_keras import data, evaluate, training
 from spatialnet_keras.config import override
 from spatialnet_keras.evaluation import board
 from spatialnet_keras.evaluation.scoreboard import from_json
+from spatialnet_keras.presets import PRESETS
 from spatialnet_keras.run import Run
 from tests.browser import browser
 from tests.test_training import config
@@ -69,7 +70,8 @@ def test_settings_can_be_compared_between_runs(trained_run):
     assert set(content) == {metadata.SESSION_START_INFO_TAG, metadata.SESSION_END_INFO_TAG}
     start = metadata.parse_session_start_info_plugin_data(content[metadata.SESSION_START_INFO_TAG])
     assert start.group_name == "run"
-    assert start.hparams["train.learning_rate"].number_value == pytest.approx(4.5e-3)
+    rate = PRESETS["tiny"].train.learning_rate
+    assert start.hparams["train.learning_rate"].number_value == pytest.approx(rate)
     assert start.hparams["train.symmetries"].bool_value is True
     assert start.hparams["backend"].string_value == keras.config.backend()
     assert start.hparams["lambda.land_use"].number_value == 1

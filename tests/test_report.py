@@ -9,6 +9,7 @@ import pytest
 
 from spatialnet_keras import report
 from spatialnet_keras.evaluation.scoreboard import Score, floors_of, from_json
+from spatialnet_keras.presets import PRESETS
 from spatialnet_keras.reporting.charts import Line, chart
 from spatialnet_keras.reporting.pages import Row, duration
 from spatialnet_keras.run import Run
@@ -85,7 +86,7 @@ def test_two_runs_stand_side_by_side_with_what_differs(trained_run, other, exit_
     assert not OUTSIDE.search(text)
     differs = text[text.index("What differs") : text.index("<h2>Runs</h2>")]
     assert re.findall(r"<code>(.*?)</code>", differs) == ["train.learning_rate"]
-    assert "<td>0.0045</td><td>0.5</td>" in differs
+    assert f"<td>{PRESETS['tiny'].train.learning_rate}</td><td>0.5</td>" in differs
     assert text.index(">run<") < text.index(">other<")
 
 

@@ -288,7 +288,8 @@ def test_training_that_falls_apart_says_so(city, tmp_path):
 
 def test_another_configuration_does_not_overwrite_a_run(city, parts, tmp_path):
     training.prepare(config(city), tmp_path / "run", parts).start()
-    with pytest.raises(ConfigError, match=r"train.learning_rate \(0.0045, now 0.1\)"):
+    rate = PRESETS["tiny"].train.learning_rate
+    with pytest.raises(ConfigError, match=rf"train.learning_rate \({rate}, now 0.1\)"):
         training.prepare(config(city, train__learning_rate=0.1), tmp_path / "run", parts).start()
 
 
