@@ -89,3 +89,7 @@ def test_captions_have_a_table_of_their_own_in_the_units_of_papers(capsys):
     assert bleu.split() == ["BLEU-4", "75.3", "10.0", "70.0", "20.0", "210"]
     assert cider.split() == ["CIDEr", "3.98", "0.10", "3.10", "0.20", "210"]
     assert max(map(len, printed.splitlines())) <= 80
+    told = "template: the best training caption of the land use that this model sees"
+    assert told in printed
+    show([dataclasses.replace(each, template=None) for each in captions])
+    assert "template" not in capsys.readouterr().out

@@ -106,15 +106,7 @@ def table(scores: Sequence[Score]) -> Table:
     floors = floors_of(scores)
     told = [f"{name}: {about}" for name, about in floors.items()] + ["95 %: Wilson's interval"]
     title = f"{scores[0].data}, {scores[0].split} split: scores beside what they must beat"
-    view = Table(
-        title=title,
-        caption="\n".join(told),
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-        show_edge=False,  # all floors fit into the 80 columns of a terminal
-        min_width=max(map(len, (title, *told))),  # else both are broken to fit the columns
-    )
+    view = _empty(title, told)
     for column in ("task", "score"):
         view.add_column(column)
     for column in ("model", "95 %", *floors, "rows"):
@@ -134,21 +126,30 @@ def table(scores: Sequence[Score]) -> Table:
 
 def caption_table(scores: Sequence[Score]) -> Table:
     """Scores of the captions of one split of one data set, in the units that papers use."""
-    view = Table(
-        title=f"{scores[0].data}, {scores[0].split} split: captions",
-        caption="majority: most frequent training caption; template: best one\n"
-        "for the land use that this model sees; shuffled: other images",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-    )
+    floors = floors_of(scores) | {"majority": "the most frequent training caption"}
+    told = [f"{name}: {about}" for name, about in floors.items()]
+    view = _empty(f"{scores[0].data}, {scores[0].split} split: captions", told)
+    shown = ("value", *(name for name in ("majority", "template", "shuffled") if name in floors))
     view.add_column("score")
-    for column in ("model", "majority", "template", "shuffled", "images"):
+    for column in ("model", *shown[1:], "images"):
         view.add_column(column, justify="right")
     for row in scores:
-        numbers = (row.value, row.majority, row.template, row.shuffled)
-        shown = [as_text(row.score, number) for number in numbers]
-        view.add_row(LABELS.get((False, row.score), row.score), *shown, f"{row.rows:,}")
+        numbers = [as_text(row.score, getattr(row, name)) for name in shown]
+        view.add_row(LABELS.get((False, row.score), row.score), *numbers, f"{row.rows:,}")
     return view
+
+
+def _empty(title: str, told: Sequence[str]) -> Table:
+    """A table without columns; what its words mean is told below it, a line each."""
+    return Table(
+        title=title,
+        caption="\n".join(told),
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,  # all floors fit into the 80 columns of a terminal
+        min_width=max(map(len, (title, *told))),  # else both are broken to fit the columns
+    )
 
 
 def show(scores: Sequence[Score]) -> None:
