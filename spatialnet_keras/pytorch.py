@@ -45,12 +45,49 @@ def _trace(function: Callable, tensors: tuple) -> Callable:
         # one that comes twice would be taken for one input
         tensors = keras.tree.map_structure(torch.clone, tensors)
         graph = make_fx(lambda *x: function(*x))(*tensors)  # no method: it counts `self`
+        _simplify(graph, keras.tree.flatten(tensors))
 
     def run(*tensors):
         with torch.no_grad():
             return graph(*tensors)
 
     return run
+
+
+def _simplify(traced, tensors: list) -> None:
+    """Takes out what changes nothing and adds biases within products, to PyTorch's own kernels.
+
+    For a single word each operation costs more than what it does.
+    """
+    import torch
+    from torch.fx.passes.shape_prop import ShapeProp
+
+    aten, graph = torch.ops.aten, traced.graph
+    ShapeProp(traced).propagate(*tensors)
+    for node in graph.nodes:
+        if node.target in (aten.expand.default, aten.lift_fresh_copy.default):
+            if _shape(node) == _shape(node.args[0]):
+                node.replace_all_uses_with(node.args[0])
+        elif node.target == aten.add.Tensor and _is_product_and_bias(*node.args):
+            product, bias = node.args
+            with graph.inserting_before(node):
+                fused = graph.call_function(aten.addmm.default, (bias, *product.args))
+            fused.meta = node.meta
+            node.replace_all_uses_with(fused)
+    graph.eliminate_dead_code()
+    traced.recompile()
+
+
+def _is_product_and_bias(product, bias) -> bool:
+    import torch
+
+    if torch.ops.aten.mm.default != getattr(product, "target", None) or len(product.users) > 1:
+        return False
+    return getattr(bias, "op", None) == "get_attr" and len(_shape(bias)) == 1
+
+
+def _shape(node) -> tuple[int, ...]:
+    return tuple(node.meta["tensor_meta"].shape)
 
 
 def allow_tf32() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from math import exp, fsum, hypot, log
 from operator import mul
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,7 +15,13 @@ SIGMA = 6.0  # words; the deviation of the penalty on a difference in length
 SCALE = 10.0
 _BLOCK = 512  # references a matrix product: bounds the memory of a class of many captions
 
-Weights = dict[int, float]
+
+class Vector(NamedTuple):
+    """A sentence: its columns, int64 [k], and what they weigh, float32 [k]."""
+
+    columns: np.ndarray
+    candidate: np.ndarray
+    reference: np.ndarray
 
 
 class Cider:
@@ -40,7 +47,7 @@ class Cider:
         self._squares.update((gram, squares[count]) for gram, count in frequencies.items())
         self._norms: dict[Words, list[float]] = {}
         self._columns: dict[tuple, int] = {}
-        self._vectors: dict[Words, tuple[Weights, Weights]] = {}
+        self._vectors: dict[Words, Vector] = {}
 
     @classmethod
     def of(cls, images: Sequence[Iterable[Words]]) -> "Cider":
@@ -79,35 +86,40 @@ class Cider:
         return SCALE / len(ORDERS) * total / len(references)
 
     def pairwise(self, candidates: Sequence[Words], references: Sequence[Words]) -> np.ndarray:
-        """Each candidate against each single reference: float64 [n, m]."""
+        """Each candidate against each single reference: float32 [n, m], to choose by."""
         left, right = list(dict.fromkeys(candidates)), list(dict.fromkeys(references))
-        columns: dict[int, int] = {}
-        for words in left:
-            for column in self._vector(words)[0]:
-                columns.setdefault(column, len(columns))
-        weights = _matrix([self._vector(words)[0] for words in left], columns)
-        products = [
-            weights @ _matrix([self._vector(words)[1] for words in block], columns).T
-            for block in (right[start : start + _BLOCK] for start in range(0, len(right), _BLOCK))
-        ]
+        vectors = {words: self._vector(words) for words in chain(left, right)}
+        columns, weights, _ = zip(*map(vectors.get, left), strict=True)
+        used = np.unique(np.concatenate(columns))  # what no candidate has does not count
+        places = np.full(len(self._columns), -1)
+        places[used] = np.arange(len(used))
+        candidate = _matrix(columns, weights, places, len(used))
+        products = []
+        for start in range(0, len(right), _BLOCK):
+            block = map(vectors.get, right[start : start + _BLOCK])
+            columns, _, weights = zip(*block, strict=True)
+            products.append(candidate @ _matrix(columns, weights, places, len(used)).T)
         lengths = [[max(len(words), 1) for words in each] for each in (left, right)]
-        likeness = np.exp(-(np.subtract.outer(*lengths) ** 2) / (2 * SIGMA**2))
+        likeness = np.exp(-(np.subtract.outer(*lengths) ** 2) / (2 * SIGMA**2)).astype(np.float32)
         found = SCALE / len(ORDERS) * np.concatenate(products, axis=1) * likeness
         return found[np.ix_(_places(left, candidates), _places(right, references))]
 
-    def _vector(self, words: Words) -> tuple[Weights, Weights]:
-        """The vector as a candidate and as a reference; each order of n-grams has length 1."""
+    def _vector(self, words: Words) -> Vector:
+        """As a candidate and as a reference; each order of n-grams has length 1."""
         if words not in self._vectors:
-            candidate: Weights = {}
-            reference: Weights = {}
+            columns, candidate, reference = [], [], []
             for counts, norm in zip(grams(words), self._norms_of(words), strict=True):
                 for gram, count in counts.items():
                     weight = self._rarity[gram] / norm
                     for copy in range(count):
-                        column = self._columns.setdefault((gram, copy), len(self._columns))
-                        candidate[column] = weight
-                        reference[column] = weight * count
-            self._vectors[words] = candidate, reference
+                        columns.append(self._columns.setdefault((gram, copy), len(self._columns)))
+                        candidate.append(weight)
+                        reference.append(weight * count)
+            self._vectors[words] = Vector(
+                np.array(columns, np.int64),
+                np.array(candidate, np.float32),
+                np.array(reference, np.float32),
+            )
         return self._vectors[words]
 
     def _norms_of(self, words: Words) -> list[float]:
@@ -129,11 +141,13 @@ class _Rarity(dict):
         return self.unseen
 
 
-def _matrix(vectors: Sequence[Weights], columns: dict[int, int]) -> np.ndarray:
-    dense = np.zeros((len(vectors), len(columns)))
-    for row, vector in zip(dense, vectors, strict=True):
-        shared = vector.keys() & columns.keys()
-        row[[columns[each] for each in shared]] = [vector[each] for each in shared]
+def _matrix(columns: Sequence, weights: Sequence, places: np.ndarray, width: int) -> np.ndarray:
+    """Vectors as rows [n, width]; a column whose place is -1 is left out."""
+    rows = np.repeat(np.arange(len(columns)), [len(each) for each in columns])
+    flat = places[np.concatenate(columns)]
+    there = flat >= 0
+    dense = np.zeros((len(columns), width), np.float32)
+    dense[rows[there], flat[there]] = np.concatenate(weights)[there]
     return dense
 
 
