@@ -94,7 +94,7 @@ class TokenDropout(keras.layers.Layer):
 
     def call(self, x, training=False):
         """Keeps the same number in each image, each image its own."""
-        if not training:
+        if not training or not self.rate:
             return x
         batch, places = ops.shape(x)[0], x.shape[1]
         kept = max(1, round(places * (1 - self.rate)))

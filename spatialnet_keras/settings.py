@@ -193,6 +193,11 @@ class TrainConfig:
     mix: float = setting(
         0.0, "share of batches whose tiles are mixed by mixup or cutmix, where nothing is asked"
     )
+    whole: float = setting(
+        0.0,
+        "share of the epochs, the last ones, in which --model.token_dropout leaves nothing out "
+        "(Li et al. 2023)",
+    )
     teacher: str = setting("", "a trained run that is imitated in land use and features")
     teacher_looks: str = setting(
         "once",
@@ -291,7 +296,7 @@ class TrainConfig:
                 f"turn, jitter and gain 0. Received: crop={self.crop}, turn={self.turn}, "
                 f"jitter={self.jitter}, gain={self.gain}."
             )
-        for name in ("mix", "teacher_share", "data_balance"):
+        for name in ("mix", "whole", "teacher_share", "data_balance"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} must be in [0, 1]. Received: {getattr(self, name)}.")
         if not 0 < self.masked < 1:

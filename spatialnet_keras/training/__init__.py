@@ -24,7 +24,7 @@ from spatialnet_keras.reporting.writing import write_report
 from spatialnet_keras.run import Run
 from spatialnet_keras.tasks import TASKS, Task, task
 from spatialnet_keras.text import Vocabulary, longest
-from spatialnet_keras.training.callbacks import AnswerSheet, Epoch, ShortBar
+from spatialnet_keras.training.callbacks import AnswerSheet, Epoch, ShortBar, WholeTiles
 from spatialnet_keras.training.checkpoints import load_state
 from spatialnet_keras.training.compiling import build_losses, compile_model
 from spatialnet_keras.training.features import stored_features
@@ -209,6 +209,10 @@ def _fit(
         verbose=verbose if verbose is not None else 1 if sys.stdout.isatty() else 2,
         callbacks=[
             epoch,
+            WholeTiles(
+                network.get_layer("image_encoder"),
+                settings.epochs - round(settings.whole * settings.epochs),
+            ),
             ShortBar({each.name: each.scores[0] for each in run.tasks}),
             keras.callbacks.TensorBoard(
                 folder(run),

@@ -15,6 +15,7 @@ from spatialnet_keras.config import ConfigError, DecodeConfig
 from spatialnet_keras.data import Part
 from spatialnet_keras.evaluation.board import folder, picture_event
 from spatialnet_keras.inference import predict
+from spatialnet_keras.layers import TokenDropout
 from spatialnet_keras.model import answering_model, likelihood_model
 from spatialnet_keras.plots import answer_sheet
 from spatialnet_keras.run import Run
@@ -106,6 +107,30 @@ class Epoch(keras.callbacks.Callback):
     def _is_best(self, value: float, name: str) -> bool:
         sign = -1 if name.endswith(("mae", "rmse")) else 1
         return all(sign * value > sign * entry[name] for entry in self.history)
+
+
+class WholeTiles(keras.callbacks.Callback):
+    """Leaves out no token in the last epochs, as prediction does not.
+
+    The unmasked tuning of Li et al., "Scaling language-image pre-training via masking", CVPR 2023.
+
+    Args:
+        encoder: Of the image.
+        first: Which of the epochs is the first of these, counted from 0.
+    """
+
+    def __init__(self, encoder: keras.Model, first: int):
+        super().__init__()
+        self.dropping = [each for each in encoder.layers if isinstance(each, TokenDropout)]
+        self.first = first
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Has the step compiled anew, of all tokens."""
+        if epoch < self.first or not any(each.rate for each in self.dropping):
+            return
+        for layer in self.dropping:
+            layer.rate = 0.0
+        self.model.make_train_function(force=True)
 
 
 class AnswerSheet(keras.callbacks.Callback):
