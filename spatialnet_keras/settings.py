@@ -186,8 +186,8 @@ class TrainConfig:
     )
     encoder_rate: float = setting(
         1.0,
-        "learning rate of the image encoder's first layer over the heads'; rises geometrically "
-        "with depth",
+        "learning rate of the first layer that is trained of a vit, cnn or preset over the heads'; "
+        "rises geometrically with depth",
     )
     lora_rank: int = setting(8, "rank of LoRA's matrices (Hu et al. 2021)")
     mix: float = setting(

@@ -13,11 +13,11 @@ from keras import ops
 import train
 from spatialnet_keras.config import ConfigError, ModelConfig, Pixels, TrainConfig
 from spatialnet_keras.encoders import image_encoder, split_at_features
-from spatialnet_keras.encoders.preset import IMAGENET, halves, load_backbone
+from spatialnet_keras.encoders.preset import IMAGENET, UPPER, halves, load_backbone
 from spatialnet_keras.layers import FEATURES
 from spatialnet_keras.training.features import stored_features
-from spatialnet_keras.training.optimizers import optimizer, rates_by_depth
-from spatialnet_keras.training.regimes import apply_regime
+from spatialnet_keras.training.optimizers import leaves, optimizer, rates_by_depth
+from spatialnet_keras.training.regimes import apply_regime, encoder_layers
 
 TINY = ModelConfig(image_size=32, patch_size=8, width=16, heads=2, layers=2, dropout=0.0)
 
@@ -197,19 +197,33 @@ def test_lora_starts_where_the_encoder_is_and_is_merged_when_saved(config, tmp_p
 
 def test_rates_rise_with_depth_to_that_of_the_heads(config):
     below, _ = split_at_features(image_encoder(config, Pixels()))
-    rates = rates_by_depth(below, 0.1)
+    rates = rates_by_depth(list(leaves(below)), 0.1)
     in_order = [rates[each.path] for each in below.trainable_variables if each.path in rates]
     assert min(rates.values()) == pytest.approx(0.1)
     assert 0.1 < max(rates.values()) < 1
     assert len(in_order) == len(below.trainable_variables)
 
 
+def test_what_is_not_frozen_of_a_preset_has_rates_by_depth(presets):
+    """And the blocks on it have the heads' rate."""
+    named = {"encoder": f"preset:{presets['map']}", "frozen_share": 0.4, "hybrid_layers": 1}
+    encoder = image_encoder(dataclasses.replace(TINY, **named), Pixels())
+    below, above = split_at_features(encoder)
+    apply_regime(below, TrainConfig(encoder="frozen"))
+    rates = rates_by_depth(encoder_layers(encoder), 0.1)
+    upper = above.get_layer(UPPER).trainable_variables
+    assert rates.keys() == {each.path for each in upper}
+    assert rates[upper[0].path] == pytest.approx(0.1)
+    assert 0.1 < rates[upper[-1].path] < 1
+
+
 def test_the_first_layer_learns_at_its_share_of_the_rate(config):
     """Adam's first step is as long as the rate, whatever the gradient."""
     encoder = image_encoder(config, Pixels())
-    below, _ = split_at_features(encoder)
     made = optimizer(
-        TrainConfig(encoder_rate=0.1, warmup=0.0, schedule="constant", clip_norm=0.0), 10, below
+        TrainConfig(encoder_rate=0.1, warmup=0.0, schedule="constant", clip_norm=0.0),
+        10,
+        encoder_layers(encoder),
     )
     variables = encoder.trainable_variables
     made.build(variables)

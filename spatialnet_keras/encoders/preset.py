@@ -14,6 +14,7 @@ import numpy as np
 from spatialnet_keras.config import ConfigError, ModelConfig, Pixels
 from spatialnet_keras.layers import FEATURES
 
+UPPER = "preset_upper"  # the layer that is what `config.frozen_share` leaves of a backbone
 IMAGENET = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))  # mean, deviation of its pixels
 SCALINGS = {
     "imagenet": IMAGENET,
@@ -61,7 +62,7 @@ def halves(backbone: keras.Model, share: float) -> tuple[keras.Model, keras.Mode
     layers = backbone.layers if share < 1 else []
     for layer in layers[round(share * len(layers)) : -1]:
         try:
-            upper = keras.Model(layer.output, backbone.output, name="preset_upper")
+            upper = keras.Model(layer.output, backbone.output, name=UPPER)
         except (ValueError, AttributeError):  # another path leads past this layer
             continue
         return keras.Model(backbone.input, layer.output, name="preset_lower"), upper

@@ -30,7 +30,7 @@ from spatialnet_keras.training.compiling import build_losses, compile_model
 from spatialnet_keras.training.features import stored_features
 from spatialnet_keras.training.initialise import initialise
 from spatialnet_keras.training.network import training_model
-from spatialnet_keras.training.regimes import apply_regime
+from spatialnet_keras.training.regimes import apply_regime, encoder_layers
 from spatialnet_keras.training.teacher import Teacher, teacher_of
 
 
@@ -187,7 +187,8 @@ def _fit(
         teacher, examples = teacher.teach(run, examples, skip_bad)
     if teacher or carrying:
         model = training_model(model, config, run.tasks, carrying, teacher)
-    compile_model(model, config, run.tasks, settings.epochs * steps, below)
+    encoder = encoder_layers(network.get_layer("image_encoder"))
+    compile_model(model, config, run.tasks, settings.epochs * steps, encoder)
     if "facts" not in run.metrics:
         run.record(facts=facts.of_training(network))
     write_settings(run, finished=False)

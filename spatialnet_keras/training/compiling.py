@@ -18,7 +18,7 @@ def compile_model(
     config: Config,
     tasks: Sequence[Task],
     steps: int,
-    encoder: keras.Model | None = None,
+    encoder: Sequence[keras.Layer] = (),
 ) -> None:
     """Compiles with L = sum_t lambda_t L_t + lambda_reg |W|^2 (paper, III.C).
 
@@ -31,7 +31,7 @@ def compile_model(
         config: Of the run; `config.tasks` holds every lambda_t.
         tasks: Fitted tasks.
         steps: Of the whole training, for the schedule.
-        encoder: The layers to which `train.encoder_rate` applies.
+        encoder: The layers to which `train.encoder_rate` applies, the first one first.
     """
     allow_tf32()
     if config.train.l2:

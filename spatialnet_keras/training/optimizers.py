@@ -1,7 +1,7 @@
 """Optimizers: Adam, AdamW, Muon; warm-up, schedule, clipping, a running mean, rates by depth."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import keras
 from keras import ops
@@ -57,14 +57,14 @@ class Muon(keras.optimizers.Muon):
 
 
 def optimizer(
-    config: TrainConfig, steps: int, encoder: keras.Model | None = None
+    config: TrainConfig, steps: int, encoder: Sequence[keras.Layer] = ()
 ) -> keras.optimizers.Optimizer:
     """The optimizer that a configuration asks for.
 
     Args:
         config: Of the training.
         steps: Of the whole training, for the schedule.
-        encoder: The layers to which `config.encoder_rate` applies.
+        encoder: The layers to which `config.encoder_rate` applies, the first one first.
     """
     warmup = round(config.warmup * steps)
     rate = keras.optimizers.schedules.CosineDecay(
@@ -85,7 +85,7 @@ def optimizer(
     shared["weight_decay"] = config.weight_decay
     if config.optimizer == "muon":
         made = Muon(adam_weight_decay=config.weight_decay, **shared)
-    elif encoder is not None and config.encoder_rate < 1:
+    elif encoder and config.encoder_rate < 1:
         made = LayerwiseAdamW(rates_by_depth(encoder, config.encoder_rate), **shared)
     else:
         made = keras.optimizers.AdamW(**shared)
@@ -106,9 +106,9 @@ def optimizer(
     return made
 
 
-def rates_by_depth(encoder: keras.Model, first: float) -> dict[str, float]:
+def rates_by_depth(encoder: Sequence[keras.Layer], first: float) -> dict[str, float]:
     """Per path of a trainable variable, a share from `first` up to 1, by the layer's depth."""
-    layers = [layer for layer in leaves(encoder) if layer.trainable_variables]
+    layers = [layer for layer in encoder if layer.trainable_variables]
     return {
         variable.path: first ** (1 - place / len(layers))
         for place, layer in enumerate(layers)

@@ -1,8 +1,12 @@
 """Regimes: how much of the image encoder is trained (`--train.encoder`)."""
 
+import itertools
+
 import keras
 
 from spatialnet_keras.config import ConfigError, TrainConfig
+from spatialnet_keras.encoders import split_at_features
+from spatialnet_keras.encoders.preset import UPPER
 from spatialnet_keras.training.optimizers import leaves
 
 
@@ -23,6 +27,14 @@ def apply_regime(below: keras.Model, config: TrainConfig) -> None:
         return
     for layer in leaves(below):
         layer.trainable = False
+
+
+def encoder_layers(encoder: keras.Model) -> list[keras.Layer]:
+    """The layers of an image encoder from its first to its last; of a preset, its own alone."""
+    below, _ = split_at_features(encoder)
+    # behind the features lies what is not frozen of a preset, then SpatialNet's blocks
+    upper = (leaves(each) for each in encoder.layers if each.name == UPPER)
+    return list(itertools.chain(leaves(below), *upper))
 
 
 def _add_lora(below: keras.Model, rank: int) -> None:
