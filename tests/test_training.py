@@ -165,6 +165,11 @@ def test_no_token_is_left_out_in_the_last_epochs(city, tmp_path, monkeypatch):
     assert all(map(np.array_equal, stopped, whole))
 
 
+def test_an_end_of_leaving_out_tokens_is_refused_where_none_is_left_out(city, parts, tmp_path):
+    with pytest.raises(ConfigError, match=r"token_dropout must be above 0 with it\. .* whole=0.3"):
+        training.prepare(config(city, train__whole=0.3), tmp_path, parts)
+
+
 def test_lambda_zero_builds_nothing(city, parts, tmp_path):
     asked = dataclasses.replace(config(city), tasks=(("land_use", 1.0), ("count", 0.0)))
     run = training.prepare(asked, tmp_path, parts)

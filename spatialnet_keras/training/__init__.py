@@ -79,11 +79,7 @@ def train(
 
 def prepare(config: Config, path: Path, training: Sequence[data.Part]) -> Run:
     """Fits pixels, tasks and vocabulary on the training split: a run that is not started yet."""
-    if config.train.encoder == "lora" and config.model.frozen_share < 1:
-        raise ConfigError(
-            "LoRA stands beside all kernels of a preset: frozen_share must be 1 with it. "
-            f"Received: {config.model.frozen_share}."
-        )
+    _check(config)
     records = [part.records for part in training]
     lengths = _as_long_as_needed(config.model, records)
     config = dataclasses.replace(config, model=lengths)
@@ -99,6 +95,20 @@ def prepare(config: Config, path: Path, training: Sequence[data.Part]) -> Run:
         raise ConfigError(unknown("score", config.train.monitor, known))
     vocabulary = Vocabulary.fit(text for each in records for text in questions(each))
     return Run(path, config, tasks, vocabulary)
+
+
+def _check(config: Config) -> None:
+    """Rules between how a network is made and how it is trained."""
+    if config.train.encoder == "lora" and config.model.frozen_share < 1:
+        raise ConfigError(
+            "LoRA stands beside all kernels of a preset: frozen_share must be 1 with it. "
+            f"Received: {config.model.frozen_share}."
+        )
+    if config.train.whole and not config.model.token_dropout:
+        raise ConfigError(
+            "whole ends the leaving out of tokens: model.token_dropout must be above 0 with it. "
+            f"Received: whole={config.train.whole}."
+        )
 
 
 def resolved(config: Config) -> Config:
