@@ -70,7 +70,7 @@ class Memory:
         return [words for row in nearest for words in self._said_of(row)]
 
     def agreement(self, captions: Sequence[Words]) -> np.ndarray:
-        """CIDEr of each caption against each: float32 [n, n].
+        """CIDEr of each caption against each: float64 [n, n].
 
         Document frequencies are those of the training captions.
         """
@@ -137,8 +137,7 @@ class Consensus:
             if self.config.temperature:
                 candidates = list(dict.fromkeys(candidates))
             weights = self._weights(candidates, images[place : place + 1], chosen.shape[1])
-            # four decimals, as scores are told: of equals the first, best beam or nearest tile
-            expected = (self.memory.agreement(candidates) @ weights).round(4)
+            expected = self.memory.agreement(candidates) @ weights
             chosen[place] = _ids(candidates[expected.argmax()], chosen.shape[1])
         return chosen
 

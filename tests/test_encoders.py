@@ -16,7 +16,7 @@ from spatialnet_keras.encoders import image_encoder, split_at_features
 from spatialnet_keras.encoders.preset import IMAGENET, UPPER, halves, load_backbone
 from spatialnet_keras.layers import FEATURES
 from spatialnet_keras.training.features import stored_features
-from spatialnet_keras.training.optimizers import leaves, optimizer, rates_by_depth
+from spatialnet_keras.training.optimizers import optimizer, rates_by_depth
 from spatialnet_keras.training.regimes import apply_regime, encoder_layers
 
 TINY = ModelConfig(image_size=32, patch_size=8, width=16, heads=2, layers=2, dropout=0.0)
@@ -196,8 +196,9 @@ def test_lora_starts_where_the_encoder_is_and_is_merged_when_saved(config, tmp_p
 
 
 def test_rates_rise_with_depth_to_that_of_the_heads(config):
-    below, _ = split_at_features(image_encoder(config, Pixels()))
-    rates = rates_by_depth(list(leaves(below)), 0.1)
+    encoder = image_encoder(config, Pixels())
+    below, _ = split_at_features(encoder)
+    rates = rates_by_depth(encoder_layers(encoder), 0.1)
     in_order = [rates[each.path] for each in below.trainable_variables if each.path in rates]
     assert min(rates.values()) == pytest.approx(0.1)
     assert 0.1 < max(rates.values()) < 1

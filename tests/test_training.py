@@ -1,7 +1,6 @@
 """The loss that is trained, the optimiser, and runs that start from, or go on after, others."""
 
 import dataclasses
-import functools
 
 import keras
 import numpy as np
@@ -12,11 +11,11 @@ from pipelines.batches import training_batches
 from pipelines.records import DataError, Question
 from spatialnet_keras import data, training
 from spatialnet_keras.config import ConfigError, override
-from spatialnet_keras.layers import Positions, TokenDropout, transformer_block
+from spatialnet_keras.layers import Positions, transformer_block
 from spatialnet_keras.model import build_model
 from spatialnet_keras.presets import PRESETS
 from spatialnet_keras.run import Run
-from spatialnet_keras.training.callbacks import Epoch, averaged_weights
+from spatialnet_keras.training.callbacks import averaged_weights
 from spatialnet_keras.training.checkpoints import load_state, save_state
 from spatialnet_keras.training.compiling import build_losses, compile_model
 from spatialnet_keras.training.optimizers import optimizer
@@ -128,46 +127,6 @@ def test_a_step_is_traced_once(city, parts, tmp_path, monkeypatch):
     for _ in range(2):
         model.train_on_batch(*first_batch(run, parts))
     assert traced == [1]
-
-
-def test_no_token_is_left_out_in_the_last_epochs(city, tmp_path, monkeypatch):
-    """Nor where a run that was stopped before these goes on with them."""
-    seen, call, after = [], TokenDropout.call, Epoch.on_epoch_end
-
-    @functools.wraps(call)
-    def watched(self, x, training=False):
-        kept = call(self, x, training)
-        seen.extend([kept.shape[1]] if training else [])
-        return kept
-
-    def stop(self, epoch, logs=None):
-        after(self, epoch, logs)
-        if epoch == 1:
-            raise KeyboardInterrupt
-
-    def trained(name: str) -> tuple[list[np.ndarray], list[int]]:
-        seen.clear()
-        run = training.train(asked, tmp_path / name, verbose=0)
-        return [ops.convert_to_numpy(each) for each in run.model().weights], sorted(set(seen))
-
-    monkeypatch.setattr(TokenDropout, "call", watched)
-    values = {"patch_size": 8, "token_dropout": 0.5}
-    asked = config(city, **{f"model__{name}": value for name, value in values.items()})
-    asked = override(asked, {"train.epochs": 3, "train.whole": 0.4})
-    asked = dataclasses.replace(asked, tasks=(("land_use", 1.0),))
-    whole, tokens = trained("whole")
-    assert tokens == [8, 16]
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Epoch, "on_epoch_end", stop)
-        trained("stopped")
-    stopped, tokens = trained("stopped")
-    assert tokens == [16]
-    assert all(map(np.array_equal, stopped, whole))
-
-
-def test_an_end_of_leaving_out_tokens_is_refused_where_none_is_left_out(city, parts, tmp_path):
-    with pytest.raises(ConfigError, match=r"token_dropout must be above 0 with it\. .* whole=0.3"):
-        training.prepare(config(city, train__whole=0.3), tmp_path, parts)
 
 
 def test_lambda_zero_builds_nothing(city, parts, tmp_path):

@@ -136,7 +136,7 @@ def test_cider_of_pairs_is_cider_of_each_alone():
     cider = Cider.of(images)
     pairs = cider.pairwise(sentences, sentences[:40])
     expected = [[cider.score([right], left) for right in sentences[:40]] for left in sentences]
-    np.testing.assert_allclose(pairs, expected, atol=1e-5)
+    np.testing.assert_allclose(pairs, expected, atol=1e-12)
 
 
 def test_cider_takes_word_ids_as_well_as_words():

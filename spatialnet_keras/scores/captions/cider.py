@@ -17,7 +17,7 @@ _BLOCK = 512  # references a matrix product: bounds the memory of a class of man
 
 
 class Vector(NamedTuple):
-    """A sentence: its columns, int64 [k], and what they weigh, float32 [k]."""
+    """A sentence: its columns, int64 [k], and what they weigh, float64 [k]."""
 
     columns: np.ndarray
     candidate: np.ndarray
@@ -86,7 +86,7 @@ class Cider:
         return SCALE / len(ORDERS) * total / len(references)
 
     def pairwise(self, candidates: Sequence[Words], references: Sequence[Words]) -> np.ndarray:
-        """Each candidate against each single reference: float32 [n, m], to choose by."""
+        """Each candidate against each single reference: float64 [n, m]."""
         left, right = list(dict.fromkeys(candidates)), list(dict.fromkeys(references))
         vectors = {words: self._vector(words) for words in chain(left, right)}
         columns, weights, _ = zip(*map(vectors.get, left), strict=True)
@@ -100,7 +100,7 @@ class Cider:
             columns, _, weights = zip(*block, strict=True)
             products.append(candidate @ _matrix(columns, weights, places, len(used)).T)
         lengths = [[max(len(words), 1) for words in each] for each in (left, right)]
-        likeness = np.exp(-(np.subtract.outer(*lengths) ** 2) / (2 * SIGMA**2)).astype(np.float32)
+        likeness = np.exp(-(np.subtract.outer(*lengths) ** 2) / (2 * SIGMA**2))
         found = SCALE / len(ORDERS) * np.concatenate(products, axis=1) * likeness
         return found[np.ix_(_places(left, candidates), _places(right, references))]
 
@@ -117,8 +117,8 @@ class Cider:
                         reference.append(weight * count)
             self._vectors[words] = Vector(
                 np.array(columns, np.int64),
-                np.array(candidate, np.float32),
-                np.array(reference, np.float32),
+                np.array(candidate, float),
+                np.array(reference, float),
             )
         return self._vectors[words]
 
@@ -146,7 +146,7 @@ def _matrix(columns: Sequence, weights: Sequence, places: np.ndarray, width: int
     rows = np.repeat(np.arange(len(columns)), [len(each) for each in columns])
     flat = places[np.concatenate(columns)]
     there = flat >= 0
-    dense = np.zeros((len(columns), width), np.float32)
+    dense = np.zeros((len(columns), width))
     dense[rows[there], flat[there]] = np.concatenate(weights)[there]
     return dense
 
