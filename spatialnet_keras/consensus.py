@@ -129,17 +129,27 @@ class Consensus:
         Returns:
             Word ids, int32 [n, L].
         """
-        chosen = np.full(beams[:, 0].shape, PAD, np.int32)
-        for place, (written, vector) in enumerate(zip(beams, vectors, strict=True)):
-            candidates = [_words(ids) for ids in written]
-            if self.config.neighbours:
-                candidates += self.memory.said_near(vector, self.config.neighbours)
-            if self.config.temperature:
-                candidates = list(dict.fromkeys(candidates))
-            weights = self._weights(candidates, images[place : place + 1], chosen.shape[1])
-            expected = self.memory.agreement(candidates) @ weights
-            chosen[place] = _ids(candidates[expected.argmax()], chosen.shape[1])
+        length = beams.shape[-1]
+        among = [
+            self._candidates(written, vector)
+            for written, vector in zip(beams, vectors, strict=True)
+        ]
+        # the network for every tile first: its threads and numpy's would wait for each other
+        weights = [
+            self._weights(candidates, images[place : place + 1], length)
+            for place, candidates in enumerate(among)
+        ]
+        chosen = np.full((len(beams), length), PAD, np.int32)
+        for place, (candidates, each) in enumerate(zip(among, weights, strict=True)):
+            expected = self.memory.agreement(candidates) @ each
+            chosen[place] = _ids(candidates[expected.argmax()], length)
         return chosen
+
+    def _candidates(self, beams: np.ndarray, vector: np.ndarray) -> list[Words]:
+        candidates = [_words(ids) for ids in beams]
+        if self.config.neighbours:
+            candidates += self.memory.said_near(vector, self.config.neighbours)
+        return list(dict.fromkeys(candidates)) if self.config.temperature else candidates
 
     def _weights(self, candidates: list[Words], image: np.ndarray, length: int) -> np.ndarray:
         count = len(candidates)
