@@ -1,10 +1,10 @@
-"""What PyTorch is told by hand: functions of tensors run without Keras, and TF32.
+"""What PyTorch is told by hand: functions without Keras, steps of all weights at once, TF32.
 
 On PyTorch Keras finds its way to each operation anew, every time. That is little beside a batch of
-images and much beside one word of a caption.
+images and much beside one word of a caption, or one bias of a hundred.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 
@@ -97,3 +97,70 @@ def allow_tf32() -> None:
 
         if torch.cuda.is_available():
             torch.set_float32_matmul_precision("high")
+
+
+def scale(variables: Sequence[keras.Variable], factor) -> None:
+    """Multiplies each by a scalar tensor."""
+    import torch
+
+    with torch.no_grad():
+        torch._foreach_mul_(_values(variables), factor)
+
+
+def subtract(variables: Sequence[keras.Variable], steps: Sequence, rate) -> None:
+    """Takes from each its step, times a scalar tensor."""
+    import torch
+
+    with torch.no_grad():
+        torch._foreach_sub_(_values(variables), torch._foreach_mul(list(steps), rate))
+
+
+def nesterov(momentums: Sequence[keras.Variable], gradients: Sequence, kept: float) -> list:
+    """Adds gradients to momentums, of which a share is kept; gradients with what they become."""
+    import torch
+
+    with torch.no_grad():
+        moving, gradients = _values(momentums), list(gradients)
+        torch._foreach_mul_(moving, kept)
+        torch._foreach_add_(moving, gradients)
+        return list(torch._foreach_add(gradients, moving, alpha=kept))
+
+
+def adamw(
+    variables: Sequence[keras.Variable],
+    gradients: Sequence,
+    means: Sequence[keras.Variable],
+    squares: Sequence[keras.Variable],
+    rate,
+    step,
+    decays: tuple[float, float],
+    epsilon: float,
+) -> None:
+    """A step of Adam as Keras takes it, for all variables together.
+
+    Args:
+        variables: To be moved.
+        gradients: Theirs.
+        means: Running means of gradients.
+        squares: And of their squares.
+        rate: Learning rate, a scalar tensor.
+        step: Its number, from 1, a scalar tensor.
+        decays: How much of both means is kept.
+        epsilon: Beside the root of the squares.
+    """
+    import torch
+
+    with torch.no_grad():
+        first, second = decays
+        means, squares, gradients = _values(means), _values(squares), list(gradients)
+        torch._foreach_lerp_(means, gradients, 1 - first)
+        torch._foreach_mul_(squares, second)
+        torch._foreach_addcmul_(squares, gradients, gradients, 1 - second)
+        length = rate * torch.sqrt(1 - second**step) / (1 - first**step)
+        below = torch._foreach_add(torch._foreach_sqrt(squares), epsilon)
+        steps = torch._foreach_div(torch._foreach_mul(means, length), below)
+        torch._foreach_sub_(_values(variables), steps)
+
+
+def _values(variables: Sequence[keras.Variable]) -> list:
+    return [each.value for each in variables]

@@ -11,7 +11,6 @@ from pipelines.batches import training_batches
 from pipelines.records import DataError, Question
 from spatialnet_keras import data, training
 from spatialnet_keras.config import ConfigError, override
-from spatialnet_keras.layers import Positions, transformer_block
 from spatialnet_keras.model import build_model
 from spatialnet_keras.presets import PRESETS
 from spatialnet_keras.run import Run
@@ -194,40 +193,6 @@ def test_the_rate_rises_then_falls():
     assert float(ops.convert_to_numpy(constant._learning_rate(99))) == pytest.approx(1e-4)
 
 
-def test_muon_moves_every_direction_of_a_kernel_alike():
-    """And all the rest as AdamW does, whose first step is as long as the rate."""
-    network = dataclasses.replace(PRESETS["tiny"].model, width=16, heads=2)
-    tokens = keras.Input((4, 16))
-    x = Positions(name="positions")(tokens)
-    answer = keras.layers.Dense(3, name="land_use_output")(transformer_block(x, network, "block"))
-    variables = keras.Model(tokens, answer).trainable_variables
-    settings = dataclasses.replace(
-        PRESETS["paper"].train,
-        optimizer="muon", learning_rate=1e-3, warmup=0.0, schedule="constant", clip_norm=0.0,
-    )  # fmt: skip
-    before = [ops.convert_to_numpy(each).copy() for each in variables]
-    rng = np.random.default_rng(0)
-    made = optimizer(settings, 10)
-    made.build(variables)
-    made.apply(
-        [ops.convert_to_tensor(rng.normal(size=x.shape), "float32") for x in before], variables
-    )
-    kernels = 0
-    for variable, old in zip(variables, before, strict=True):
-        step = (ops.convert_to_numpy(variable) - old) / 1e-3
-        inside = "attention" in variable.path or "mlp" in variable.path
-        if not variable.path.endswith("/kernel") or not inside:
-            np.testing.assert_allclose(np.abs(step), 1, rtol=0.02, err_msg=variable.path)
-            continue
-        kernels += 1
-        ends = variable.path.endswith("attention_output/kernel")
-        flat = step if step.ndim == 2 else step.reshape((-1, 16) if ends else (16, -1))
-        # of 30 to 1 and more, five steps of Newton and Schulz make these
-        found = np.linalg.svd(flat, compute_uv=False) / (0.2 * max(flat.shape) ** 0.5)
-        assert 0.3 < found.min() <= found.max() < 1.3, variable.path
-    assert kernels == 6  # query, key, value, the output of attention, two of the MLP
-
-
 def test_a_state_survives_its_file(city, parts, tmp_path):
     run = training.prepare(config(city, model__dropout=0.3, train__ema=0.9), tmp_path, parts)
     model = compiled(run, parts)
@@ -298,17 +263,6 @@ def test_a_folder_that_is_no_run_is_left_alone(city, parts, tmp_path):
     with pytest.raises(ConfigError, match="not a run and not empty"):
         training.prepare(config(city), tmp_path, parts).start()
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
-
-
-def test_a_run_starts_from_the_weights_of_another(run_config, trained_run, parts, tmp_path, capsys):
-    source = Run.open(trained_run)
-    run = training.prepare(override(run_config, {"train.seed": 5}), tmp_path / "target", parts)
-    model = build_model(run.config, run.tasks, len(run.vocabulary))
-    training.initialise(model, run, source)
-    theirs = {each.path: ops.convert_to_numpy(each) for each in source.model().weights}
-    for variable in model.weights:
-        assert np.array_equal(ops.convert_to_numpy(variable), theirs[variable.path])
-    assert "weights fit" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16"])

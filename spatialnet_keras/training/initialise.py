@@ -1,4 +1,10 @@
-"""Starting from another run: `--init RUN` copies what fits."""
+"""Starting from another run: `--init RUN` copies what fits.
+
+A network that looks closer (`--model.image_size 256 --model.patch_size 16` after 128 and 8) begins
+by seeing what the other one saw: it reads a patch as the other one would read it resized.
+"""
+
+import math
 
 import keras
 import numpy as np
@@ -9,7 +15,9 @@ from spatialnet_keras.run import Run
 
 
 def initialise(model: keras.Model, run: Run, source: Run) -> None:
-    """Copies the weights of the same name and shape; words are matched by the word.
+    """Copies the weights of the same name and shape.
+
+    Words are matched by the word; kernels of patches and learned positions are resized.
 
     Args:
         model: The new network, in place.
@@ -20,18 +28,22 @@ def initialise(model: keras.Model, run: Run, source: Run) -> None:
         DataError: If not one weight fits.
     """
     theirs = {variable.path: variable for variable in source.model().weights}
+    learned = run.config.model.positions == "learned"
     fitting = 0
     for variable in model.weights:
         other = theirs.get(variable.path)
         if other is None:
             continue
-        if variable.path == "words/embeddings" and other.shape[1] == variable.shape[1]:
-            variable.assign(_by_word(variable, other, run, source))
-        elif other.shape == variable.shape:
-            variable.assign(ops.convert_to_numpy(other))
-        else:
-            continue
-        fitting += 1
+        value = ops.convert_to_numpy(other)
+        if variable.path == "words/embeddings" and value.shape[1] == variable.shape[1]:
+            value = _by_word(variable, value, run, source)
+        elif variable.path.endswith("patch_embedding/kernel") and value.ndim == 4:
+            value = _patches(value, variable.shape[0])
+        elif variable.path.endswith("patch_positions/positions") and learned:
+            value = _positions(value, variable.shape[0])
+        if value.shape == variable.shape:
+            variable.assign(value)
+            fitting += 1
     if not fitting:
         raise DataError(
             f"No weight of {source.path} fits this network. Choose its --model.* values."
@@ -39,10 +51,35 @@ def initialise(model: keras.Model, run: Run, source: Run) -> None:
     print(f"Started from {source.path}: {fitting} of {len(model.weights)} weights fit.")
 
 
-def _by_word(mine, theirs, run: Run, source: Run) -> np.ndarray:
-    table, other = (np.array(ops.convert_to_numpy(each)) for each in (mine, theirs))
+def _by_word(mine, other: np.ndarray, run: Run, source: Run) -> np.ndarray:
+    table = np.array(ops.convert_to_numpy(mine))
     places = {word: place for place, word in enumerate(source.vocabulary.words)}
     for place, word in enumerate(run.vocabulary.words):
         if word in places:
             table[place] = other[places[word]]
     return table
+
+
+def _patches(kernel: np.ndarray, size: int) -> np.ndarray:
+    """Kernel [P, P, C, D] -> [size, size, C, D]: of a patch, as of the same patch in P x P."""
+    shares = _shares(len(kernel), size)
+    return np.einsum("ap,bq,abcd->pqcd", shares, shares, kernel)
+
+
+def _shares(places: int, others: int) -> np.ndarray:
+    """How much of each of `places` along a line lies in each of `others`: [places, others]."""
+    edges, bounds = np.linspace(0, 1, places + 1), np.linspace(0, 1, others + 1)
+    ends = np.minimum(edges[1:, None], bounds[1:])
+    starts = np.maximum(edges[:-1, None], bounds[:-1])
+    return np.maximum(ends - starts, 0) * places
+
+
+def _positions(table: np.ndarray, places: int) -> np.ndarray:
+    """Learned positions [N, D] -> [places, D], both of square grids."""
+    if len(table) == places:
+        return table
+    old, new = math.isqrt(len(table)), math.isqrt(places)
+    grid = ops.image.resize(
+        table.reshape(old, old, -1), (new, new), "bicubic", data_format="channels_last"
+    )
+    return ops.convert_to_numpy(grid).reshape(places, -1)

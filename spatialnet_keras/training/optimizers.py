@@ -1,12 +1,11 @@
 """Optimizers: Adam, AdamW, Muon; warm-up, schedule, clipping, a running mean, rates by depth."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import keras
-from keras import ops
 
 from spatialnet_keras.config import TrainConfig
+from spatialnet_keras.training.muon import Muon
 
 
 class LayerwiseAdamW(keras.optimizers.AdamW):
@@ -27,33 +26,6 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
         path = self._trainable_variables[self._get_variable_index(variable)].path
         share = self.shares.get(path, 1.0)
         super().update_step(gradient, variable, learning_rate * share)
-
-
-class Muon(keras.optimizers.Muon):
-    """Muon for the kernels of attention and MLPs, AdamW for everything else.
-
-    Muon makes every singular value of a kernel's step alike (Jordan et al. 2024; at AdamW's rates
-    as in Liu et al. 2025). Keras' own knows no kernels of three dimensions, which attention has,
-    and takes biases of two for kernels.
-    """
-
-    # embeddings, the heads' last layers and the way to a teacher's features are not mixed within
-    BY_ADAMW = re.compile(r"(?<!attention)_output/|embedding|teacher_projection")
-
-    def _should_use_adamw(self, variable):
-        kernel = variable.path.endswith("/kernel") and len(variable.shape) in (2, 3)
-        return not kernel or bool(self.BY_ADAMW.search(variable.path))
-
-    def _muon_update_step(self, gradient, variable, lr, m):
-        # on TensorFlow the variable comes without Keras' path
-        path = self._trainable_variables[self._get_variable_index(variable)].path
-        self.assign_add(m, ops.add(gradient, m * (self.momentum - 1)))
-        step, shape = ops.add(gradient, self.momentum * m), gradient.shape
-        if len(shape) == 3:  # heads lie beside what goes in or out
-            ends = path.endswith("attention_output/kernel")
-            step = ops.reshape(step, (-1, shape[-1]) if ends else (shape[0], -1))
-        step = self.lr_adjust(lr * self.zeropower_via_newtonschulz5(step, self.ns_steps))
-        self.assign_sub(variable, ops.reshape(step, shape))
 
 
 def optimizer(
@@ -84,7 +56,7 @@ def optimizer(
         return keras.optimizers.Adam(**shared)
     shared["weight_decay"] = config.weight_decay
     if config.optimizer == "muon":
-        made = Muon(adam_weight_decay=config.weight_decay, **shared)
+        made = Muon(**shared)
     elif encoder and config.encoder_rate < 1:
         made = LayerwiseAdamW(rates_by_depth(encoder, config.encoder_rate), **shared)
     else:
