@@ -135,6 +135,7 @@ def adamw(
     step,
     decays: tuple[float, float],
     epsilon: float,
+    shares: Sequence[float] = (),
 ) -> None:
     """A step of Adam as Keras takes it, for all variables together.
 
@@ -147,6 +148,7 @@ def adamw(
         step: Its number, from 1, a scalar tensor.
         decays: How much of both means is kept.
         epsilon: Beside the root of the squares.
+        shares: Of the rate, one a variable; all of it if there are none.
     """
     import torch
 
@@ -159,6 +161,8 @@ def adamw(
         length = rate * torch.sqrt(1 - second**step) / (1 - first**step)
         below = torch._foreach_add(torch._foreach_sqrt(squares), epsilon)
         steps = torch._foreach_div(torch._foreach_mul(means, length), below)
+        if shares:
+            torch._foreach_mul_(steps, list(shares))
         torch._foreach_sub_(_values(variables), steps)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import keras
 
+from spatialnet_keras import pytorch
 from spatialnet_keras.config import TrainConfig
 from spatialnet_keras.training.muon import Muon
 
@@ -22,10 +23,29 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
 
     def update_step(self, gradient, variable, learning_rate):
         """AdamW's step at the variable's own rate."""
+        super().update_step(gradient, variable, learning_rate * self._share(variable))
+
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        if keras.config.backend() != "torch":
+            super()._backend_update_step(grads, trainable_variables, learning_rate)
+            return
+        index = [self._get_variable_index(each) for each in trainable_variables]
+        pytorch.adamw(
+            trainable_variables,
+            grads,
+            [self._momentums[each] for each in index],
+            [self._velocities[each] for each in index],
+            learning_rate,
+            self.iterations + 1,
+            (self.beta_1, self.beta_2),
+            self.epsilon,
+            [self._share(each) for each in trainable_variables],
+        )
+
+    def _share(self, variable) -> float:
         # on TensorFlow the variable comes without Keras' path
         path = self._trainable_variables[self._get_variable_index(variable)].path
-        share = self.shares.get(path, 1.0)
-        super().update_step(gradient, variable, learning_rate * share)
+        return self.shares.get(path, 1.0)
 
 
 def optimizer(
