@@ -75,8 +75,9 @@ class Muon(keras.optimizers.Muon):
         steps = [None] * len(variables)
         for (_, longer), members in flat.items():
             together = ops.stack([moved for _, _, moved in members])
+            together = self.zeropower_via_newtonschulz5(together, self.ns_steps)
             # at this length they go with the rates of AdamW
-            together = self.rms_rate * math.sqrt(longer) * self._newton_schulz(together)
+            together = self.rms_rate * math.sqrt(longer) * together
             for step, (place, upright, _) in zip(ops.unstack(together), members, strict=True):
                 step = ops.transpose(step) if upright else step
                 steps[place] = ops.reshape(step, variables[place].shape)
@@ -90,10 +91,6 @@ class Muon(keras.optimizers.Muon):
         for momentum, gradient in zip(momentums, gradients, strict=True):
             self.assign_add(momentum, gradient + momentum * (self.momentum - 1))
         return [g + self.momentum * m for g, m in zip(gradients, momentums, strict=True)]
-
-    def _newton_schulz(self, x):
-        """Matrices [n, r, c], r <= c, with their singular values brought near one."""
-        return self.zeropower_via_newtonschulz5(x, self.ns_steps)
 
 
 def _sides(kernel) -> tuple[int, int]:
