@@ -80,7 +80,7 @@ PRESETS = {
         ),
         train=TrainConfig(
             batch_size=16,
-            epochs=6,
+            epochs=8,
             optimizer="muon",
             learning_rate=4.5e-3,
             weight_decay=0.01,
