@@ -34,16 +34,19 @@ class Muon(keras.optimizers.Muon):
                 each.assign(each * ops.cast(kept, each.dtype))
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
-        pairs = list(zip(grads, trainable_variables, strict=True))
-        mixed = [pair for pair in pairs if not self._should_use_adamw(pair[1])]
-        rest = [pair for pair in pairs if self._should_use_adamw(pair[1])]
-        steps = self._alike(*zip(*mixed, strict=True)) if mixed else []
-        mixed = [(step, variable) for step, (_, variable) in zip(steps, mixed, strict=True)]
+        kernels, rest = [], []
+        for pair in zip(grads, trainable_variables, strict=True):
+            (rest if self._should_use_adamw(pair[1]) else kernels).append(pair)
+        if kernels:
+            gradients, variables = zip(*kernels, strict=True)
+            kernels = list(zip(self._alike(gradients, variables), variables, strict=True))
         if keras.config.backend() != "torch":
-            super()._backend_update_step(*zip(*mixed, *rest, strict=True), learning_rate)
+            pairs = zip(*kernels, *rest, strict=True)
+            super()._backend_update_step(*pairs, learning_rate)
             return
-        if mixed:
-            pytorch.subtract([each for _, each in mixed], steps, learning_rate)
+        if kernels:
+            steps, variables = zip(*kernels, strict=True)
+            pytorch.subtract(variables, steps, learning_rate)
         if rest:
             gradients, variables = zip(*rest, strict=True)
             index = [self._get_variable_index(each) for each in variables]
