@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from spatialnet_keras.training import train
         from spatialnet_keras.training.pretraining import pretrain
 
-    init = Run.open(flags.init, answers=False) if flags.init else None
+    init = [Run.open(each, answers=False) for each in flags.init]
     if config.train.teacher:
         Run.open(config.train.teacher)  # what is wrong with it is said before data are read
     if ("synthetic", str(CITY)) in config.data:
@@ -77,7 +77,13 @@ def parser() -> commands.Parser:
     parser.add_argument("--tasks", metavar="NAME=LAMBDA,...", help="default: all with labels, at 1")
     parser.add_argument("--epochs", type=int, help="short for --train.epochs")
     parser.add_argument("--seed", type=int, help="short for --train.seed")
-    parser.add_argument("--init", metavar="RUN", help="start from the weights of another run")
+    parser.add_argument(
+        "--init",
+        action="append",
+        default=[],
+        metavar="RUN",
+        help="start from the weights of another run; of several, which began alike, from the mean",
+    )
     parser.add_argument("--teacher", metavar="RUN", help="short for --train.teacher")
     parser.add_argument(
         "--pretrain",

@@ -29,6 +29,17 @@ def test_a_run_starts_from_the_weights_of_another(run_config, trained_run, parts
     assert "weights fit" in capsys.readouterr().out
 
 
+def test_a_run_starts_from_the_mean_of_others(run_config, trained_run, parts, tmp_path):
+    first = Run.open(trained_run)
+    run = training.prepare(override(run_config, {"train.seed": 5}), tmp_path / "target", parts)
+    other, model = (build_model(run.config, run.tasks, len(run.vocabulary)) for _ in range(2))
+    second = SimpleNamespace(path="there", model=lambda: other, vocabulary=run.vocabulary)
+    training.initialise(model, run, first, second)
+    for mean, *both in zip(model.weights, first.model().weights, other.weights, strict=True):
+        wanted = sum(ops.convert_to_numpy(each) for each in both) / 2
+        np.testing.assert_allclose(ops.convert_to_numpy(mean), wanted, atol=1e-6)
+
+
 @pytest.mark.parametrize("factor", [2, 3])
 def test_a_network_that_looks_closer_begins_by_seeing_the_same(
     run_config, trained_run, parts, tmp_path, factor

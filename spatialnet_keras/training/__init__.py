@@ -37,7 +37,7 @@ from spatialnet_keras.training.teacher import Teacher, teacher_of
 def train(
     config: Config,
     path: Path,
-    init: Run | None = None,
+    init: Sequence[Run] = (),
     skip_bad: bool = False,
     verbose: int | None = None,
 ) -> Run:
@@ -46,7 +46,7 @@ def train(
     Args:
         config: What to train on what.
         path: The run directory.
-        init: A run whose weights to start from, where they fit.
+        init: Runs whose weights, or their mean, to start from, where they fit.
         skip_bad: Whether to go on without images that cannot be read.
         verbose: Of `model.fit`; by default 1 in a terminal (a bar), else 2 (a line an epoch).
 
@@ -172,7 +172,7 @@ def _fit(
     run: Run,
     training: Sequence[data.Part],
     validation: Sequence[data.Part],
-    init: Run | None,
+    init: Sequence[Run],
     teacher: Teacher | None,
     skip_bad: bool,
     verbose: int | None,
@@ -183,7 +183,7 @@ def _fit(
     steps = steps_per_epoch(examples, settings.batch_size)
     network = model = build_model(config, run.tasks, len(run.vocabulary))
     if init:
-        initialise(network, run, init)
+        initialise(network, run, *init)
     below, _ = split_at_features(network.get_layer("image_encoder"))
     apply_regime(below, settings)
     if settings.encoder == "cached":

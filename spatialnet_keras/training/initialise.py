@@ -1,6 +1,7 @@
-"""Starting from another run: `--init RUN` copies what fits.
+"""Starting from other runs: `--init RUN` copies what fits, of several runs their mean.
 
-A network that looks closer (`--model.image_size 256 --model.patch_size 16` after 128 and 8) begins
+The mean of runs that started alike is often better than each of them (model soups, Wortsman et al.
+2022). A network that looks closer (`--model.image_size 256 --model.patch_size 16` after 128 and 8) begins
 by seeing what the other one saw: it reads a patch as the other one would read it resized.
 """
 
@@ -14,22 +15,33 @@ from pipelines.records import DataError
 from spatialnet_keras.run import Run
 
 
-def initialise(model: keras.Model, run: Run, source: Run) -> None:
-    """Copies the weights of the same name and shape.
+def initialise(model: keras.Model, run: Run, *sources: Run) -> None:
+    """Copies the weights of the same name and shape: the mean of the runs that have them.
 
     Words are matched by the word; kernels of patches and learned positions are resized.
 
     Args:
         model: The new network, in place.
         run: Of the new network.
-        source: The run to start from.
+        *sources: The runs to start from.
 
     Raises:
-        DataError: If not one weight fits.
+        DataError: If not one weight of a run fits.
     """
+    found = [_fitting(model, run, source) for source in sources]
+    for variable in model.weights:
+        values = [each[variable.path] for each in found if variable.path in each]
+        if values:
+            variable.assign(np.mean(values, axis=0, dtype="float64"))
+    for source, values in zip(sources, found, strict=True):
+        print(f"Started from {source.path}: {len(values)} of {len(model.weights)} weights fit.")
+
+
+def _fitting(model: keras.Model, run: Run, source: Run) -> dict[str, np.ndarray]:
+    """Per path of a variable of the new network, what another run has for it."""
     theirs = {variable.path: variable for variable in source.model().weights}
     learned = run.config.model.positions == "learned"
-    fitting = 0
+    found = {}
     for variable in model.weights:
         other = theirs.get(variable.path)
         if other is None:
@@ -42,13 +54,12 @@ def initialise(model: keras.Model, run: Run, source: Run) -> None:
         elif variable.path.endswith("patch_positions/positions") and learned:
             value = _positions(value, variable.shape[0])
         if value.shape == variable.shape:
-            variable.assign(value)
-            fitting += 1
-    if not fitting:
+            found[variable.path] = value
+    if not found:
         raise DataError(
             f"No weight of {source.path} fits this network. Choose its --model.* values."
         )
-    print(f"Started from {source.path}: {fitting} of {len(model.weights)} weights fit.")
+    return found
 
 
 def _by_word(mine, other: np.ndarray, run: Run, source: Run) -> np.ndarray:

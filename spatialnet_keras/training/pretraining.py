@@ -31,7 +31,7 @@ from spatialnet_keras.training.optimizers import optimizer
 def pretrain(
     config: Config,
     path: Path,
-    init: Run | None = None,
+    init: Sequence[Run] = (),
     skip_bad: bool = False,
     verbose: int | None = None,
 ) -> Run:
@@ -40,7 +40,7 @@ def pretrain(
     Args:
         config: What to train on what.
         path: The run directory.
-        init: A run whose encoder to start from, where it fits.
+        init: Runs whose encoder, or their mean, to start from, where it fits.
         skip_bad: Whether to go on without images that cannot be read.
         verbose: Of `model.fit`; by default 1 in a terminal (a bar), else 2 (a line an epoch).
 
@@ -62,7 +62,7 @@ def pretrain(
     keras.utils.set_random_seed(config.train.seed)
     encoder = encoder_without_dropout(config)
     if init:
-        initialise(encoder, run, init)
+        initialise(encoder, run, *init)
     _fit(run, masked_autoencoder(encoder, config), encoder, parts, verbose)
     return run
 
