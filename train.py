@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     init = [Run.open(each, answers=False) for each in flags.init]
     if config.train.teacher:
         Run.open(config.train.teacher)  # what is wrong with it is said before data are read
-    if ("synthetic", str(CITY)) in config.data:
+    if not flags.data or "synthetic" in flags.data:  # no folder of one's own
         from pipelines.synthetic import write_city
 
         write_city(CITY, CITY_TILES)

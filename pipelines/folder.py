@@ -9,6 +9,7 @@
 
 import hashlib
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def load(root: str | os.PathLike, split: str) -> Records:
     table = _find_table(root)
     folder = table.parent if table else root
     images = read_table(table) if table else _class_folders(root)
-    in_folders = any(record.image.parts[0] in SPLITS for record, _ in images)
+    in_folders = any(_named_split(record.image) for record, _ in images)
     place = _split_of_folder if in_folders else _split_of_hash
     by_split: dict[str, list[Record]] = {name: [] for name in SPLITS}
     for record, given in images:
@@ -72,7 +73,7 @@ def _find_table(root: Path) -> Path | None:
 
 def _class_folders(root: Path) -> list[tuple[Record, str]]:
     """Each image below `root`, its path relative to it, its class the folder it lies in."""
-    below = (path.relative_to(root) for path in root.rglob("*"))
+    below = (path.relative_to(root) for path in _files(root))
     paths = sorted(path for path in below if path.suffix.lower() in IMAGE_SUFFIXES)
     paths = [path for path in paths if not any(part.startswith(".") for part in path.parts)]
     if not paths:
@@ -83,14 +84,32 @@ def _class_folders(root: Path) -> list[tuple[Record, str]]:
     return [(Record(path, land_use=_class(path)), "") for path in paths]
 
 
+def _files(root: Path) -> Iterator[Path]:
+    """All files below, through links to folders as well, each folder once."""
+    seen: set[str] = set()
+    for folder, inner, names in os.walk(root, followlinks=True):
+        inner[:] = sorted(each for each in inner if not each.startswith("."))
+        if (real := os.path.realpath(folder)) in seen:
+            inner.clear()
+            continue
+        seen.add(real)
+        yield from (Path(folder, name) for name in names)
+
+
 def _class(path: Path) -> str:
-    folders = path.parts[1:-1] if path.parts[0] in SPLITS else path.parts[:-1]
+    folders = path.parts[1:-1] if _named_split(path) else path.parts[:-1]
     return folders[0] if folders else ""
 
 
+def _named_split(path: Path) -> str | None:
+    """The split whose name the first folder bears, in capitals or not."""
+    name = path.parts[0].casefold() if path.parts else ""
+    return name if name in SPLITS else None
+
+
 def _split_of_folder(path: Path) -> str:
-    if path.parts[0] in SPLITS:
-        return path.parts[0]
+    if split := _named_split(path):
+        return split
     raise DataError(
         f"{path} lies in no split folder, though other images do. "
         + unknown("split folder", path.parts[0], SPLITS)

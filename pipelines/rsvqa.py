@@ -50,7 +50,13 @@ def load(layout: Layout, root: str | os.PathLike, split: str) -> Records:
     answers = {answer["id"]: answer for answer in _active(layout, root, split, "answers")}
     asked: dict[int, list[Question]] = defaultdict(list)
     for question in questions:
-        asked[_field(question, "img_id")].append(_question(layout, question, answers))
+        try:
+            asked[_field(question, "img_id")].append(_question(layout, question, answers))
+        except TypeError as error:  # a number where a list should be
+            raise DataError(
+                f"{layout.title} question {question['id']} is not in RSVQA's form ({error}). "
+                "Copy the published files again."
+            ) from None
     folder = Path(root) / layout.images
     rows = (
         Record(folder / f"{image['id']}.tif", questions=tuple(asked[image["id"]]))

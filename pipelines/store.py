@@ -4,9 +4,11 @@ The file is a plain .npy in the cache folder: SPATIALNET_CACHE, else the user's 
 It is safe to delete at any time.
 """
 
+import contextlib
 import hashlib
 import json
 import os
+import re
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -24,6 +26,7 @@ from pipelines.images import read_image, resize
 from pipelines.records import DataError, Record, Records
 
 _FORMAT = 1  # counted up when the same files would give other pixels
+_OURS = re.compile(r"[0-9a-f]{32}\.")  # a fingerprint opens each name
 _THREADS = min(8, os.cpu_count() or 1)
 _ABANDONED = 24 * 3600  # seconds after which a temporary file belongs to no living run
 
@@ -66,6 +69,25 @@ def cache_folder() -> Path:
     return Path(
         os.environ.get("SPATIALNET_CACHE") or platformdirs.user_cache_dir("spatialnet_keras")
     )
+
+
+@contextlib.contextmanager
+def cache_written() -> Iterator[None]:
+    """Makes the cache folder, clears it of what killed runs left, and tells what goes wrong there.
+
+    Raises:
+        DataError: If it cannot be written.
+    """
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _sweep(folder)
+        yield
+    except OSError as error:
+        raise DataError(
+            f"The image cache {folder} cannot be written: {error.strerror}. "
+            "Set SPATIALNET_CACHE to a folder with room."
+        ) from error
 
 
 def _fingerprint(records: Records, size: int, bands: tuple[int, ...]) -> str:
@@ -120,15 +142,8 @@ def _write(
     skip_bad: bool,
 ) -> dict[int, str]:
     """Writes the store and its side-car, or nothing at all; returns what was left out."""
-    try:
-        store.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(store.parent)
+    with cache_written():
         return _write_files(store, records, images, skip_bad)
-    except OSError as error:
-        raise DataError(
-            f"The image cache {store.parent} cannot be written: {error.strerror}. "
-            "Set SPATIALNET_CACHE to a folder with room."
-        ) from error
 
 
 def _write_files(
@@ -201,6 +216,8 @@ def _check_left_out(records: Records, left_out: dict[int, str], skip_bad: bool) 
 def _sweep(folder: Path) -> None:
     """Removes what killed runs left behind."""
     for temporary in folder.glob("*.tmp"):
+        if not _OURS.match(temporary.name):
+            continue
         try:
             if time.time() - temporary.stat().st_mtime > _ABANDONED:
                 temporary.unlink()

@@ -1,6 +1,8 @@
 """Data of a run: records and stored images of a split, of all its data sets."""
 
 import contextlib
+import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -68,11 +70,29 @@ def read_records(config: Config, split: str) -> list[Records]:
     Raises:
         DataError: If there is nothing in the split.
     """
-    found = [pipelines.load(name, root, split) for name, root in config.data]
-    for records, (_, root) in zip(found, config.data, strict=True):
+    found, names = [], Counter()
+    for name, root in config.data:
+        records = pipelines.load(name, root, split)
         if not len(records):
             raise DataError(f"No images in the {split} split of {root}. Each split needs some.")
+        names[name] += 1
+        if names[name] > 1:  # two folders of one reader are told apart
+            records = dataclasses.replace(records, name=f"{name}-{names[name]}")
+        found.append(records)
     return found
+
+
+def check_pixels(part: Part, trained_on: Pixels) -> None:
+    """Images of another kind would be read as what they are not.
+
+    Raises:
+        DataError: If a split's images have another dtype than those a run was trained on.
+    """
+    if (dtype := str(part.images.dtype)) != trained_on.dtype:
+        raise DataError(
+            f"The {part.records.split} images in {part.records.rows[0].image.parent} hold {dtype} "
+            f"pixels, the run was trained on {trained_on.dtype}. Convert them."
+        )
 
 
 def pixels(parts: Sequence[Part]) -> Pixels:

@@ -52,19 +52,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         folders = tuple(named_folder(each) for each in flags.data)
         config = dataclasses.replace(config, data=folders)
     run = dataclasses.replace(own, config=config)
-    found = evaluations(run, [flags.split], flags.skip_bad_images)
+    found = evaluations(run, [flags.split], flags.skip_bad_images, own)
     scores = [score for each in found for score in each.scores]
-    pictures = record(run, found) if as_trained(own, run, found) else record_apart(run, scores)
     if flags.json:
         print(json.dumps(to_json(scores), indent=2))
-        return
-    show(scores)
-    for each in found:
-        tables = land_use_tables(run, each)
-        for table in tables + (question_tables(run, each) if flags.details else []):
-            Console().print(table)
-    for picture in pictures:
-        print(f"Which land uses are confused: {picture}")
+    else:
+        show(scores)
+        for each in found:
+            tables = land_use_tables(run, each)
+            for table in tables + (question_tables(run, each) if flags.details else []):
+                Console().print(table)
+    # last: where the run cannot be written, the scores were seen
+    pictures = record(run, found) if as_trained(own, run, found) else record_apart(run, scores)
+    if not flags.json:
+        for picture in pictures:
+            print(f"Which land uses are confused: {picture}")
 
 
 if __name__ == "__main__":

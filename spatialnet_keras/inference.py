@@ -99,33 +99,40 @@ def predict_on_other_images(
     return predict(model, shuffled, tasks, config, consensus)
 
 
-def consensus_of(run: Run, model: keras.Model) -> Consensus | None:
+def consensus_of(
+    run: Run, model: keras.Model, trained_on: Config | None = None
+) -> Consensus | None:
     """How the run chooses among captions; its memory is read, or made and kept in the run.
 
     Args:
         run: The run.
         model: Its answering model.
+        trained_on: Names the data that it was trained on, where `run` names others.
 
     Returns:
         None for a run that takes the best beam.
+
+    Raises:
+        DataError: If there is no memory and the training images cannot be read.
     """
     task = next((task for task in run.tasks if task.unit == "caption"), None)
     if not task or not run.config.decode.consensus:
         return None
     if not run.memory.is_file():
-        _remember(run, model, task).write(run.memory)
+        _remember(run, model, task, trained_on or run.config).write(run.memory)
     return Consensus(run.config.decode, Memory.read(run.memory), likelihood_model(model, task))
 
 
-def _remember(run: Run, model: keras.Model, task: Task) -> Memory:
+def _remember(run: Run, model: keras.Model, task: Task, trained_on: Config) -> Memory:
     # the vectors alone: nothing is asked or written for them
     seen = keras.Model(
         {"image": model.input["image"]}, {"image_vector": model.output["image_vector"]}
     )
     vectors, counts, texts = [], [0], []
-    for part in data.read(run.config, "train"):
+    # an image that cannot be read is no neighbour; whether one may be, training has asked
+    for part in data.read(trained_on, "train", skip_bad=True):
         images = Examples(part.records.name, part.images, {}, {})
-        vectors.append(predict(seen, images, (), run.config)["image_vector"])
+        vectors.append(predict(seen, images, (), trained_on)["image_vector"])
         counts += [len(row.captions) for row in part.records]
         texts += task.labels(part.records)
     words = np.array(task.vocabulary.words)

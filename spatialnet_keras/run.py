@@ -6,6 +6,7 @@ tensorboard/
 
 import json
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,10 +125,13 @@ class Run:
 
     @property
     def command(self) -> str:
-        """The command that goes on with this run."""
-        data = " ".join(f"--data {name}={root}" for name, root in self.config.data)
-        kind = "" if self.tasks else " --pretrain"
-        return f"python train.py{kind} --preset {self.config.preset} {data} --run {self.path}"
+        """The command that goes on with this run: the very one, if it was started by one."""
+        if typed := self.metrics.get("facts", {}).get("command"):
+            return typed
+        data = [word for name, root in self.config.data for word in ("--data", f"{name}={root}")]
+        kind = [] if self.tasks else ["--pretrain"]
+        words = ["python", "train.py", *kind, "--preset", self.config.preset, *data]
+        return shlex.join([*words, "--run", str(self.path)])
 
     @property
     def metrics(self) -> dict[str, Any]:

@@ -270,6 +270,8 @@ class TrainConfig:
         ):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"{name} must not be negative. Received: {getattr(self, name)}.")
+        if self.seed >= 2**32:
+            raise ConfigError(f"seed must be below 2**32. Received: {self.seed}.")
         if not 0 < self.crop <= 1:
             raise ConfigError(f"crop must be in (0, 1]. Received: {self.crop}.")
         if not 0 < self.encoder_rate <= 1:

@@ -6,9 +6,10 @@ the same on every backend.
 
 import itertools
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import keras_hub
@@ -18,7 +19,10 @@ SPECIAL_WORDS = ("[PAD]", "[UNK]", "[START]", "[END]")
 PAD, UNKNOWN, START, END = range(4)
 
 _TIGHT = re.compile(r" (?=[.,;:!?)\]])|(?<=[(\[]) | (?=['-])|(?<=['-]) ")
-_WORD = re.compile(r"\w+|[^\w\s]")  # splits where the WordPiece tokenizer splits
+_CJK = re.compile(
+    "[\u4e00-\u9fff\u3400-\u4dbf\uf900-\ufaff\U00020000-\U0002a6df\U0002a700-\U0002ceaf"
+    "\U0002f800-\U0002fa1f]"
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Vocabulary:
     @classmethod
     def fit(cls, sentences: Iterable[str]) -> "Vocabulary":
         """The vocabulary of some sentences."""
-        found = {word for sentence in sentences for word in _WORD.findall(sentence.lower())}
+        found = {word for sentence in set(sentences) for word in split_words(sentence)}
         return cls(SPECIAL_WORDS + tuple(sorted(found)))
 
     @classmethod
@@ -61,9 +65,9 @@ class Vocabulary:
             return np.zeros((0, length), np.int32)
         distinct = {sentence: row for row, sentence in enumerate(dict.fromkeys(sentences))}
         ids = np.zeros((len(distinct), length), np.int32)
-        for row, words in enumerate(self._tokenizer(list(distinct))):
-            words = [*words, END] if end else words
-            ids[row, : len(words)] = words[:length]
+        for row, found in enumerate(self._tokenizer(list(distinct))):
+            found = [*found, END] if end else found
+            ids[row, : len(found)] = found[:length]
         return ids[[distinct[sentence] for sentence in sentences]]
 
     def decode(self, ids: np.ndarray) -> list[str]:
@@ -75,12 +79,36 @@ class Vocabulary:
         tokenizer = keras_hub.tokenizers.WordPieceTokenizer(
             vocabulary=list(self.words), lowercase=True
         )
-        return lambda sentences: [np.asarray(ids) for ids in tokenizer(sentences)]
+
+        def ids(sentences: list[str]) -> list[np.ndarray]:
+            # it would split before it folds: "…" into a word of its own, then into three
+            return [
+                np.asarray(found)
+                for found in tokenizer([" ".join(split_words(s)) for s in sentences])
+            ]
+
+        return ids
 
 
 def longest(sentences: Iterable[str]) -> int:
     """Words of the longest sentence; 0 if there is none."""
-    return max((len(_WORD.findall(sentence)) for sentence in set(sentences)), default=0)
+    return max((len(split_words(sentence)) for sentence in set(sentences)), default=0)
+
+
+def split_words(sentence: str) -> list[str]:
+    """A sentence's words as the tokenizer splits and folds them: "Straße" is "strasse"."""
+    folded = unicodedata.normalize("NFKC", sentence).casefold()
+    return "".join(map(_spaced, unicodedata.normalize("NFKC", folded))).split()
+
+
+@cache
+def _spaced(letter: str) -> str:
+    kind = unicodedata.category(letter)
+    if kind in ("Cc", "Cf"):
+        return " "
+    # ASCII signs, Unicode punctuation and CJK are words of their own
+    sign = letter.isascii() and not letter.isalnum() and not letter.isspace()
+    return f" {letter} " if sign or kind.startswith("P") or _CJK.match(letter) else letter
 
 
 def _until_end(ids: Sequence[int]) -> list[int]:

@@ -1,5 +1,6 @@
 """Commands with bad flags and bad files: one line, and nothing left; their help."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -26,6 +27,7 @@ BAD_FLAGS = {
     "patches that do not fit": (["--model.patch_size", "7"], "patch_size must divide image_size"),
     "bad lambda": (["--tasks", "count=much"], "count=much"),
     "init of nothing": (["--init", "nowhere"], "nowhere"),
+    "large seed": (["--seed", "4294967296"], "seed must be below"),
 }
 
 
@@ -65,6 +67,42 @@ def test_bad_files_are_named_and_nothing_is_left(name, spoil, city, exit_code, c
     assert (name if "imgs" in name else str(tmp_path / "data")) in error
     assert error.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_a_test_split_that_cannot_be_read_is_told_before_training(
+    city, exit_code, capsys, tmp_path
+):
+    shutil.copytree(city / "ucm_captions", tmp_path / "data")
+    description = json.loads((tmp_path / "data" / "dataset.json").read_text())
+    name = next(each["filename"] for each in description["images"] if each["split"] == "test")
+    cut(tmp_path / "data" / "imgs" / name)
+    flags = ["--data", f"ucm_captions={tmp_path / 'data'}", "--run", str(tmp_path / "run")]
+    assert exit_code(train.main, *flags) == 2
+    assert name in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_batch_too_small_for_the_data_sets_leaves_nothing(city, exit_code, capsys, tmp_path):
+    data = [f"ucm_captions={city / 'ucm_captions'}", f"rsvqa_lr={city / 'rsvqa_lr'}"]
+    flags = ["--data", data[0], "--data", data[1], "--run", str(tmp_path / "run")]
+    assert exit_code(train.main, *flags, "--train.batch_size", "1") == 2
+    assert "batch_size must be 2 at least" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_cannot_be_made_is_one_line(city, exit_code, capsys, tmp_path):
+    (tmp_path / "file").touch()
+    flags = ["--data", f"synthetic={city}", "--run", str(tmp_path / "file" / "run")]
+    assert exit_code(train.main, *flags) == 2
+    assert f"{tmp_path / 'file'}" in (error := capsys.readouterr().err)
+    assert error.count("\n") == 1
+
+
+def test_a_city_named_by_its_folder_is_not_drawn_anew(exit_code, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert exit_code(train.main, "--data", f"synthetic={train.CITY}") == 2
+    assert str(train.CITY) in capsys.readouterr().err
+    assert not train.CITY.exists()
 
 
 def test_evaluating_what_is_no_run_is_one_line(exit_code, capsys, tmp_path):

@@ -1,9 +1,14 @@
 """What an evaluation leaves in the run: scores for programs, and pictures."""
 
+import errno
 import json
+import os
 import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from spatialnet_keras import evaluate
@@ -81,3 +86,61 @@ def test_evaluating_an_unfinished_run_does_not_finish_it(run, capsys):
     evaluate.main([str(run.path), "--split", "val"])
     assert "scores" not in run.metrics
     assert run.metrics["val"]["land_use"]["rows"] > 0
+
+
+def own_captions(city, to):
+    """The city's tiles with another caption, land use alone, in a folder of their own."""
+    shutil.copytree(city / "ucm_captions" / "imgs", to / "imgs")
+    rows = [
+        {"image": f"imgs/{path.name}", "land_use": path.name.rpartition("_")[0],
+         "caption": "there is a zebra", "split": "test"}
+        for path in sorted((to / "imgs").iterdir())[:9]
+    ]  # fmt: skip
+    (to / "table.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return to
+
+
+def test_other_data_have_the_floors_and_the_memory_of_the_training_data(
+    run, city, capsys, tmp_path
+):
+    before = run.metrics
+    other = own_captions(city, tmp_path / "other")  # which have no training split
+    flags = ["--data", f"folder={other}", "--decode.consensus", "true", "--decode.neighbours", "5"]
+    evaluate.main([str(run.path), *flags, "--json"])
+    found = {(row["task"], row["score"]): row for row in json.loads(capsys.readouterr().out)}
+    assert found["caption", "cider"]["template"] == 0  # no tile of the city has a zebra
+    assert {name: run.metrics[name] for name in before} == before
+    with np.load(run.memory) as memory:
+        assert "zebra" not in memory["words"]
+
+
+def test_one_of_two_data_sets_is_recorded_apart_and_two_of_one_name_are_told_apart(
+    run, city, capsys
+):
+    twice = [f"--data=synthetic={city}", f"--data=synthetic={city}"]
+    evaluate.main([str(run.path), *twice, "--json"])
+    assert {row["data"] for row in json.loads(capsys.readouterr().out)} == {
+        "synthetic", "synthetic-2",
+    }  # fmt: skip
+    assert len(run.metrics["elsewhere"]) == 1
+
+
+def test_pixels_of_another_kind_are_refused(run, city, exit_code, capsys, tmp_path):
+    other = own_captions(city, tmp_path / "other")
+    for path in (other / "imgs").iterdir():
+        deeper = tifffile.imread(path).astype("uint16") * 100
+        tifffile.imwrite(path, deeper, photometric="rgb")
+    assert exit_code(evaluate.main, str(run.path), "--data", f"folder={other}") == 2
+    assert "hold uint16 pixels, the run was trained on uint8" in capsys.readouterr().err
+
+
+def test_scores_are_shown_where_the_run_cannot_be_written(run, exit_code, capsys, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "metrics.json")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert exit_code(evaluate.main, str(run.path), "--decode.beams", "2") == 2
+    said = capsys.readouterr()
+    assert "land_use" in said.out
+    assert "metrics.json: No space left on device" in said.err

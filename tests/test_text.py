@@ -1,3 +1,5 @@
+import pytest
+
 from spatialnet_keras.text import PAD, SPECIAL_WORDS, UNKNOWN, Vocabulary, longest
 
 VOCABULARY = Vocabulary.fit(["Is there a road, here?", "How many tennis-courts?"])
@@ -58,3 +60,22 @@ def test_what_stands_after_the_end_is_not_said():
 def test_the_longest_sentence_decides_how_many_words_are_read():
     assert longest(["a road", "is there a road?", "a road"]) == 5
     assert longest([]) == 0
+
+
+@pytest.mark.parametrize(
+    ("sentence", "written"),
+    [
+        ("Straße und Häuser", "strasse und häuser"),
+        ("a tennis_court", "a tennis _ court"),
+        ("water at 5° north…", "water at 5° north. . ."),
+        ("20 m² for 5 €", "20 m2 for 5 €"),
+        ("森林和河", "森 林 和 河"),
+        ("नदी और\u00a0जंगल", "नदी और जंगल"),
+    ],
+)
+def test_words_of_any_language_are_learned_and_written(sentence, written):
+    vocabulary = Vocabulary.fit([sentence])
+    ids = vocabulary.encode([sentence], 20)
+    assert UNKNOWN not in ids
+    assert (ids != PAD).sum() == longest([sentence])
+    assert vocabulary.decode(ids)[0].replace(".", "") == written.replace(".", "").rstrip()

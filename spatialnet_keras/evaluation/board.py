@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import errno
+import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -144,7 +146,14 @@ def _sprite(images: np.ndarray) -> Image.Image:
 
 @contextlib.contextmanager
 def _events(place: Path) -> Iterator[EventFileWriter]:
-    """An event file in the place of an earlier one: a second evaluation replaces the first."""
+    """An event file in the place of an earlier one: a second evaluation replaces the first.
+
+    Raises:
+        PermissionError: If the folder cannot be written.
+    """
+    place.mkdir(parents=True, exist_ok=True)
+    if not os.access(place, os.W_OK):  # TensorFlow would tell in its own words
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
     for earlier in place.glob("events.out.*"):
         earlier.unlink()
     writer = EventFileWriter(str(place))

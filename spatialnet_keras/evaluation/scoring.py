@@ -1,5 +1,6 @@
 """Scoring: what a run reaches on a split, beside its floors, and where that is recorded."""
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 
 from pipelines.records import DataError, Records
 from spatialnet_keras import data
+from spatialnet_keras.config import Config
 from spatialnet_keras.evaluation.board import write_evaluations
 from spatialnet_keras.evaluation.findings import LAND_USE, Evaluation, confusions
 from spatialnet_keras.evaluation.floors import blind_models, labelled, template_model
@@ -80,18 +82,26 @@ def evaluate(run: Run, splits: Sequence[str], skip_bad: bool = False) -> list[Sc
     return [score for each in evaluations(run, splits, skip_bad) for score in each.scores]
 
 
-def evaluations(run: Run, splits: Sequence[str], skip_bad: bool = False) -> list[Evaluation]:
-    """The same with what the scores come from: predicting takes longer than all the rest."""
-    model, blind, template, found = (
-        run.answering_model(),
-        blind_models(run),
-        template_model(run),
-        [],
-    )
-    consensus = consensus_of(run, model)
+def evaluations(
+    run: Run, splits: Sequence[str], skip_bad: bool = False, own: Run | None = None
+) -> list[Evaluation]:
+    """The same with what the scores come from: predicting takes longer than all the rest.
+
+    Args:
+        run: The run; its configuration names the data to score it on.
+        splits: Of these data.
+        skip_bad: Whether to go on without images that cannot be read.
+        own: The run as it was trained, on whose training split the floors are fitted.
+    """
+    model, found = run.answering_model(), []
+    trained_on = _trained_on(own or run, run)
+    blind = blind_models(trained_on, run.tasks) if trained_on else {}
+    template = template_model(trained_on, run.tasks) if trained_on else None
+    consensus = consensus_of(run, model, trained_on)
     for split in splits:
         before = len(found)
         for part in data.read(run.config, split, skip_bad):
+            data.check_pixels(part, run.config.pixels)
             examples = part.encode(run.tasks, run.vocabulary, run.config)
             known = examples, run.tasks, run.config, consensus
             outputs, shuffled = predict(model, *known), {}
@@ -103,6 +113,21 @@ def evaluations(run: Run, splits: Sequence[str], skip_bad: bool = False) -> list
         if len(found) == before:
             raise DataError(f"The {split} split has no label for a task of {run.path}.")
     return found
+
+
+def _trained_on(own: Run, run: Run) -> Config | None:
+    """Names the training data where they are now; None if they are gone."""
+    for config in (own.config, run.config):
+        with contextlib.suppress(DataError):
+            records = data.read_records(config, "train")
+            if config is own.config or _fingerprints(own).issuperset(map(fingerprint, records)):
+                return config
+    print(f"The training data of {own.path} are gone: there are no floors of words or templates.")
+    return None
+
+
+def _fingerprints(run: Run) -> set[str]:
+    return {entry["fingerprint"] for entry in run.metrics.get("facts", {}).get("data", ())}
 
 
 def record(run: Run, found: Sequence[Evaluation], finished: bool = False) -> list[Path]:
@@ -145,13 +170,14 @@ def save_confusions(run: Run, found: Sequence[Evaluation]) -> list[Path]:
 
 
 def as_trained(own: Run, run: Run, found: Sequence[Evaluation]) -> bool:
-    """Whether these are the run's own data, if in another folder, and its own captions."""
-    if run.config.decode != own.config.decode:
+    """Whether these are all of the run's own data, if in other folders, and its own captions."""
+    given = [(name, str(Path(root).resolve())) for name, root in run.config.data]
+    if run.config.decode != own.config.decode or len(given) != len(own.config.data):
         return False
-    known = {entry["fingerprint"] for entry in own.metrics.get("facts", {}).get("data", ())}
-    return {(name, str(Path(root).resolve())) for name, root in run.config.data} == set(
-        own.config.data
-    ) or all(fingerprint(each.part.records) in known for each in found)
+    known = _fingerprints(own)
+    return set(given) == set(own.config.data) or all(
+        fingerprint(each.part.records) in known for each in found
+    )
 
 
 def record_apart(run: Run, scores: Sequence[Score]) -> list[Path]:

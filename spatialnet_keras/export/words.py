@@ -1,8 +1,8 @@
 """Questions -> word ids and word ids -> sentences by core TensorFlow ops.
 
 The rules are those of `spatialnet_keras.text`; a server needs neither keras-hub nor
-tensorflow-text. Of Unicode case folding only lower case is there: full-width letters and the like,
-which no vocabulary of a published data set holds, stay unknown words.
+tensorflow-text. Of Unicode case folding only lower case and ß are there: full-width letters and
+the like, which no vocabulary of a published data set holds, stay unknown words.
 """
 
 import unicodedata
@@ -16,9 +16,9 @@ EMPTY = "question is empty"
 NOT_TEXT = "question is not UTF-8 text"
 STRANGE = "question has no word that is known"
 
-# RE2, which knows no look-around. What keras-hub's WordPieceTokenizer takes for space, and what it
-# takes for a word of its own: ASCII signs, Unicode punctuation, CJK.
-_SPACE = r"[\s\p{Cc}\p{Cf}]"
+# RE2, which knows no look-around. What `text.split_words` takes for space, and what it takes for a
+# word of its own: ASCII signs, Unicode punctuation, CJK.
+_SPACE = r"[\s\p{Z}\p{Cc}\p{Cf}]"
 _ALONE = (
     r"[!-/:-@\[-`{-~\p{P}\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{20000}-\x{2A6DF}"
     r"\x{2A700}-\x{2CEAF}\x{F900}-\x{FAFF}\x{2F800}-\x{2FA1F}]"
@@ -51,6 +51,7 @@ class QuestionWords(tf.Module):
         """String [n] -> ids int32 [n, Q], status string [n], and whether to answer, bool [n]."""
         text = tf.strings.unicode_transcode(questions, "UTF-8", "UTF-8")
         text_only = text == questions
+        text = tf.strings.regex_replace(text, "[ßẞ]", "ss")
         text = tf.strings.regex_replace(text, _SPACE, " ")
         text = tf.strings.regex_replace(text, _ALONE, r" \0 ")
         words = tf.strings.split(tf.strings.lower(text, encoding="utf-8"))

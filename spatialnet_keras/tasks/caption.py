@@ -131,6 +131,8 @@ class Caption(Task):
         return self.vocabulary.decode(output)
 
     def score(self, answers: list[str], truths: list[References]) -> dict[str, float]:
-        """Scores of the whole set; a set of one image has no CIDEr and is refused."""
+        """Scores of the whole set; a set of one image has no CIDEr."""
+        alone = len(truths) == 1  # twice the same has the same BLEU and ROUGE
+        truths, answers = (truths * 2, answers * 2) if alone else (truths, answers)
         found = caption_scores([list(references) for references in truths], answers)
-        return {name: found[name] for name in self.scores}
+        return {name: found[name] for name in self.scores if not (alone and name == "cider")}

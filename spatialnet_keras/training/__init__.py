@@ -66,6 +66,10 @@ def train(
     training = data.read(config, "train", skip_bad, to_crop=config.train.resamples)
     validation = data.read(config, "val", skip_bad)
     run = prepare(config, path, training)
+    # the test split, too: what is wrong with it is not to be told after hours
+    for part in [*validation, *data.read(config, "test", skip_bad)]:
+        data.check_pixels(part, run.config.pixels)
+    _check_monitor(run, validation)
     finished = "scores" in run.metrics
     teacher = None if finished else teacher_of(run)
     run.start()
@@ -97,12 +101,31 @@ def prepare(config: Config, path: Path, training: Sequence[data.Part]) -> Run:
     return Run(path, config, tasks, vocabulary)
 
 
+def _check_monitor(run: Run, validation: Sequence[data.Part]) -> None:
+    """The score that decides which epoch is best must be there in each of them."""
+    monitor = run.config.train.monitor
+    for each in run.tasks:
+        if monitor in (f"{each.name}_{score}" for score in each.scores):
+            truths = [truth for part in validation for truth in each.truths(part.records)]
+            rows, needed = sum(truth is not None for truth in truths), 1 + monitor.endswith("cider")
+            if rows < needed:
+                raise ConfigError(
+                    f"monitor {monitor} needs {needed} validation rows with a {each.name} at "
+                    f"least. Received: {rows}."
+                )
+
+
 def _check(config: Config) -> None:
     """Rules between how a network is made and how it is trained."""
     if config.train.encoder == "lora" and config.model.frozen_share < 1:
         raise ConfigError(
             "LoRA stands beside all kernels of a preset: frozen_share must be 1 with it. "
             f"Received: {config.model.frozen_share}."
+        )
+    if config.train.batch_size < len(config.data):
+        raise ConfigError(
+            f"A batch holds rows of each data set: batch_size must be {len(config.data)} at least. "
+            f"Received: {config.train.batch_size}."
         )
     if config.train.whole and not config.model.token_dropout:
         raise ConfigError(

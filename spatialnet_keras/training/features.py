@@ -15,7 +15,7 @@ from keras import ops
 
 from pipelines.commands import progress
 from pipelines.images import apply_symmetries
-from pipelines.store import cache_folder
+from pipelines.store import cache_folder, cache_written
 
 BATCH = 32  # images
 _DTYPE = np.float16  # twice as many fit on the disk; its rounding is far below what dropout does
@@ -31,6 +31,9 @@ def stored_features(below: keras.Model, images: np.ndarray, symmetries: int) -> 
 
     Returns:
         float16 [n, symmetries, N, F], read-only, memory-mapped.
+
+    Raises:
+        DataError: If the cache folder cannot be written.
     """
     path = cache_folder() / f"{_fingerprint(below, images, symmetries)}.features.npy"
     if not path.is_file():
@@ -53,18 +56,23 @@ def _fingerprint(below: keras.Model, images: np.ndarray, symmetries: int) -> str
 def _compute(path: Path, below: keras.Model, images: np.ndarray, symmetries: int) -> None:
     shape = (len(images), symmetries, *below.output.shape[1:])
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    features = np.lib.format.open_memmap(temporary, "w+", _DTYPE, shape)
+    header = {"descr": np.dtype(_DTYPE).str, "fortran_order": False, "shape": shape}
     try:
-        with progress(len(images) * symmetries, "Features", "image") as bar:
+        with (
+            cache_written(),
+            temporary.open("xb") as file,
+            progress(len(images) * symmetries, "Features", "image") as bar,
+        ):
+            np.lib.format.write_array_header_1_0(file, header)
             for start in range(0, len(images), BATCH):
                 tiles = images[start : start + BATCH]
+                found = np.empty((len(tiles), *shape[1:]), _DTYPE)
                 for code in range(symmetries):
                     turned = apply_symmetries(tiles, np.full(len(tiles), code))
-                    features[start : start + BATCH, code] = below.predict_on_batch(_full(turned))[
-                        : len(tiles)
-                    ]
+                    found[:, code] = below.predict_on_batch(_full(turned))[: len(tiles)]
                     bar.update(len(tiles))
-        features.flush()
+                # not a writable memory map: on a full disk that would be a SIGBUS, no error
+                file.write(found.data)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -1,8 +1,8 @@
 """Starting from other runs: `--init RUN` copies what fits, of several runs their mean.
 
 The mean of runs that started alike is often better than each of them (model soups, Wortsman et al.
-2022). A network that looks closer (`--model.image_size 256 --model.patch_size 16` after 128 and 8) begins
-by seeing what the other one saw: it reads a patch as the other one would read it resized.
+2022). A network that looks closer (`--model.image_size 256 --model.patch_size 16` after 128 and 8)
+begins by seeing what the other one saw: it reads a patch as the other one would read it resized.
 """
 
 import math

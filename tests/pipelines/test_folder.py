@@ -194,3 +194,26 @@ def test_a_missing_an_empty_and_an_ambiguous_folder_say_what_to_do(tmp_path):
     touch(tmp_path, "notes.txt")
     assert "neither a folder nor" in message_of(tmp_path / "notes.txt")
     assert "Did you mean train?" in message_of(tmp_path, "trian")
+
+
+def test_split_folders_may_be_in_capitals(tmp_path):
+    touch(tmp_path, "Train/harbor/a.tif", "VAL/harbor/b.tif", "Test/forest/c.tif")
+    rows = load_all(tmp_path)
+    assert {split: [row.land_use for row in found] for split, found in rows.items()} == {
+        "train": ["harbor"], "val": ["harbor"], "test": ["forest"],
+    }  # fmt: skip
+
+
+def test_links_to_folders_are_followed_once(tmp_path):
+    touch(tmp_path / "elsewhere", "a.tif", "b.tif")
+    touch(tmp_path / "tiles", "train/forest/c.tif")
+    (tmp_path / "tiles" / "train" / "harbor").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "again").symlink_to(tmp_path / "elsewhere")
+    found = [row.land_use for row in load_all(tmp_path / "tiles")["train"]]
+    assert found == ["forest", "harbor", "harbor"]
+
+
+def test_a_table_that_names_its_own_folder_loads_and_the_image_is_what_fails(tmp_path):
+    write(tmp_path / "t.csv", "image,land_use,split", ".,harbor,train")
+    (row,) = load_all(tmp_path)["train"]
+    assert row.image == tmp_path

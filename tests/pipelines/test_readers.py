@@ -104,6 +104,16 @@ def test_missing_ucm_captions_say_what_to_do(tmp_path):
     assert str(missing) in message_of(ucm_captions.load, missing, "train")
 
 
+@pytest.mark.parametrize("value", [5, None])
+def test_a_question_whose_answers_are_no_list_is_named(rsvqa, value):
+    path = rsvqa / "LR_split_train_questions.json"
+    content = json.loads(path.read_text())
+    for question in content["questions"]:
+        question["answers_ids"] = value
+    path.write_text(json.dumps(content))
+    assert "is not in RSVQA's form" in message_of(rsvqa_lr.load, rsvqa, "train")
+
+
 @pytest.mark.parametrize("load", [ucm_captions.load, rsvqa_lr.load])
 def test_an_unknown_split_is_answered_with_the_nearest(tmp_path, load):
     message = message_of(load, tmp_path, "tset")

@@ -210,3 +210,11 @@ def test_the_floor_of_captions_is_the_most_frequent_one():
     rows = tuple(Record(Path("x"), captions=each) for each in said)
     caption = task("caption").fit([Records("x", "train", rows)])
     assert dict(caption.floor_answers)["cider"] == "dark trees ."
+
+
+def test_captions_of_one_image_have_all_scores_but_cider():
+    each = task("caption").fit([records()])
+    truths = [truth for truth in each.truths(records()) if truth]
+    alone = each.score([truths[0][0]], truths[:1])
+    assert set(alone) == set(each.scores) - {"cider"}
+    assert alone["bleu4"] == pytest.approx(1)
