@@ -49,3 +49,5 @@ def read_json(path: Path) -> Any:
             f"{path} is cut off or no JSON: {error.msg} at {where} (character {error.pos:,} of "
             f"{len(text):,}). Copy it again."
         ) from error
+    except RecursionError:
+        raise DataError(f"{path} is nested too deeply. Copy it again.") from None

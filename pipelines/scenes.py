@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
-from rasterio.enums import MaskFlags
+from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
@@ -156,9 +156,12 @@ def open_scene(path: str | Path, bands: int) -> Iterator[Scene]:
         except RasterioError as error:
             raise DataError(f"{path} cannot be opened as a scene: {error}.") from None
         with source:
-            if 1 < source.count < bands or not source.count:
+            if source.colorinterp[:1] == (ColorInterp.palette,):
+                raise DataError(f"{path} holds places in a palette. Save its colours as RGB.")
+            grey = source.count == 1 or source.colorinterp[1:] == (ColorInterp.alpha,)
+            if not source.count or (source.count < bands and not grey):
                 raise DataError(f"{path} has {source.count} bands, the run was trained on {bands}.")
             if np.dtype(source.dtypes[0]).kind not in "uif":
                 raise DataError(f"{path} holds {source.dtypes[0]} numbers. Save it as integers.")
-            chosen = (1,) * bands if source.count == 1 else tuple(range(1, bands + 1))
+            chosen = (1,) * bands if grey else tuple(range(1, bands + 1))
             yield Scene(path, source, chosen)

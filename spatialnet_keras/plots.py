@@ -56,7 +56,7 @@ def answer_sheet(
             y = top - _TILE - 0.06 - _LINE * number
             figure.text(
                 left / width, y / height, text, va="top", fontsize=7,
-                color=RIGHT if right else WRONG,
+                color=RIGHT if right else WRONG, parse_math=False,
             )  # fmt: skip
     return png(figure)
 
@@ -79,11 +79,11 @@ def confusion_picture(title: str, names: Sequence[str], table: np.ndarray) -> Pi
         axes.text(
             column, row, table[row, column], color=colour, ha="center", va="center", fontsize=7
         )
-    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
-    axes.set_yticks(range(len(names)), names, fontsize=7)
+    axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7, parse_math=False)
+    axes.set_yticks(range(len(names)), names, fontsize=7, parse_math=False)
     axes.set_xlabel("called", fontsize=8)
     axes.set_ylabel("is", fontsize=8)
-    axes.set_title(title, fontsize=9)
+    axes.set_title(title, fontsize=9, parse_math=False)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return png(figure)

@@ -35,6 +35,7 @@ Found = tuple[Path, "np.ndarray | DataError", "Prediction | None"]  # file, its 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     flags = parser().parse_args(arguments)
+    check_question_flags(flags)
     if flags.attention and not (
         flags.attention.suffix == ".png" and flags.attention.parent.is_dir()
     ):
@@ -96,6 +97,16 @@ def add_question_flags(parser: commands.Parser) -> None:
     parser.add_argument(
         "--type", metavar="TYPE", help="of all questions: presence, count, ... (default: found out)"
     )
+
+
+def check_question_flags(flags) -> None:
+    """Checks the flags that say what is asked.
+
+    Raises:
+        ConfigError: If a type is given and no question.
+    """
+    if flags.type and not flags.question:
+        raise ConfigError("--type says of what kind the questions are. Ask some by --question.")
 
 
 def decoding(flags) -> dict:

@@ -30,8 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     runs = [Run.open(path) for path in flags.runs]
     out = Path(flags.out) if flags.out else None
-    if out and not out.resolve().parent.is_dir():
-        raise ConfigError(f"The folder of --out does not exist. Received: {out}.")
+    if out and (out.is_dir() or not out.resolve().parent.is_dir()):
+        raise ConfigError(f"--out needs a file in a folder that exists. Received: {out}.")
     if len(runs) == 1:
         found = evaluations(runs[0], ("val", "test"), flags.skip_bad_images)
         print(write_report(runs[0], found, out))

@@ -21,7 +21,7 @@ from pipelines.images import MINIMUM_SIDE, resize
 from pipelines.records import DataError
 from spatialnet_keras.config import ConfigError, DecodeConfig
 from spatialnet_keras.flags import add_flags
-from spatialnet_keras.predict import add_question_flags, decoding
+from spatialnet_keras.predict import add_question_flags, check_question_flags, decoding
 
 if TYPE_CHECKING:
     from pipelines.scenes import Grid, Scene, Tile
@@ -35,6 +35,7 @@ MAP, TILES = "land_use.tif", "tiles.gpkg"
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command."""
     flags = parser().parse_args(arguments)
+    check_question_flags(flags)
     if flags.tile is not None:
         check_tiles(flags.tile, flags.overlap)
     try:
@@ -47,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with commands.quiet_stderr():
         from spatialnet_keras.prediction.predictor import Predictor
 
+    out = Path(flags.out)
+    if Path(flags.scene).resolve() == (out / MAP).resolve():
+        raise ConfigError(f"{flags.scene} would be written over. Choose another folder for OUT.")
     predictor = Predictor.load(flags.run, **decoding(flags))
     pixels = predictor.run.config.pixels
     side = flags.tile or pixels.side
@@ -63,7 +67,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not scene.source.crs:
             say(f"{flags.scene} has no coordinate system, so the maps have none.")
         grid = Grid(scene.source.width, scene.source.height, side, flags.overlap)
-        out = Path(flags.out)
         try:
             if "land_use" not in predictor.tasks:
                 say(f"{flags.run} was not trained on land_use, so there is no {MAP}.")
@@ -128,7 +131,10 @@ def write_maps(
         counts = _write_into(Path(folder), predictor, scene, grid, questions)
         if not counts[0]:
             raise DataError(f"{scene.path} holds no data: every tile is empty.")
-        for name in os.listdir(folder):
+        made = os.listdir(folder)
+        for name in {MAP, f"{MAP}.aux.xml"}.difference(made):
+            (out / name).unlink(missing_ok=True)  # of another run
+        for name in made:
             os.replace(Path(folder) / name, out / name)
     return counts
 

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+import spatialnet_keras
 from spatialnet_keras import data
 from spatialnet_keras.config import override
 from spatialnet_keras.inference import predict
@@ -47,3 +48,18 @@ def test_a_question_that_names_a_side_is_answered_by_the_tile_as_it_lies(predict
     plain, averaged = found[False, "upright"]["presence"], found[True, "upright"]["presence"]
     assert np.array_equal(plain[~symmetric], averaged[~symmetric])
     assert np.abs(plain[symmetric] - averaged[symmetric]).max() > 1e-4
+
+
+def test_a_loaded_run_takes_the_mean_too(predicted, trained_run):
+    found, _ = predicted
+    predictor = spatialnet_keras.load(trained_run, symmetries=True)
+    (part,) = data.read(predictor.run.config, "test")
+    asked = part.records.rows[0].questions[0].text, "Is a road at the left of a pool present?"
+    questions = predictor.prepare(asked, "presence")
+    upright, mirrored = (
+        predictor.predict(tiles, questions)[1] for tiles in (part.images, part.images[:, :, ::-1])
+    )
+    np.testing.assert_allclose(upright["land_use"], found[True, "upright"]["land_use"], atol=1e-4)
+    difference = np.abs(upright["presence"] - mirrored["presence"]).max(axis=(0, 2))
+    assert difference[0] < 1e-4
+    assert difference[1] > 1e-3

@@ -4,7 +4,14 @@ import numpy as np
 from PIL import Image
 
 from spatialnet_keras import data, training
-from spatialnet_keras.plots import RIGHT, WRONG, answer_lines, answer_sheet, viewable
+from spatialnet_keras.plots import (
+    RIGHT,
+    WRONG,
+    answer_lines,
+    answer_sheet,
+    confusion_picture,
+    viewable,
+)
 from tests.test_training import config
 
 
@@ -50,3 +57,8 @@ def test_sixteen_bits_and_one_band_can_be_looked_at():
     assert (seen.shape, seen.dtype) == ((8, 8, 3), np.uint8)
     assert seen.min() == 0
     assert seen.max() == 255
+
+
+def test_dollars_are_letters():
+    table = np.eye(2, dtype=int)
+    assert confusion_picture("costs ${", ("a$_{$b", "c"), table).width > 100

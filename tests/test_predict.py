@@ -217,6 +217,10 @@ def test_images_are_files_globs_and_folders(city, tiles, tmp_path):
     folder = city / "ucm_captions" / "imgs"
     assert find_images([str(folder)]) == sorted(folder.iterdir())
     assert find_images([str(city / "**" / tiles[0].name), str(tiles[0])]) == [tiles[0]]
+    found = find_images([str(city / "ucm_captions" / "**")])  # which fits folders, too
+    assert set(folder.iterdir()) < set(found) and all(each.is_file() for each in found)
+    with pytest.raises(DataError, match="has no name"):
+        find_images([""])
     with pytest.raises(DataError, match="No file fits"):
         find_images([str(city / "*.png")])
     with pytest.raises(DataError, match="No images in"):
@@ -272,6 +276,7 @@ def test_a_name_that_is_not_utf8_is_printed(
     ("flags", "said"),
     [
         (["--question", ""], "needs words"),
+        (["--type", "count"], "Ask some by --question"),
         (["--attention", "map.jpg"], "map.jpg"),
         (["--questoin", "How many?"], "Did you mean --question?"),
         (["--decode.beams", "0"], "beams must be at least 1"),

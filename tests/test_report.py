@@ -99,8 +99,9 @@ def test_a_run_without_scores_is_one_line(trained_run, other, exit_code, capsys)
 
 
 def test_a_missing_folder_for_the_page_is_one_line(trained_run, exit_code, capsys, tmp_path):
-    assert exit_code(report.main, str(trained_run), "--out", str(tmp_path / "no" / "x.html")) == 2
-    assert "does not exist" in capsys.readouterr().err
+    for out in (tmp_path / "no" / "x.html", tmp_path):
+        assert exit_code(report.main, str(trained_run), "--out", str(out)) == 2
+        assert "needs a file in a folder that exists" in capsys.readouterr().err
 
 
 def test_gains_are_measured_from_the_best_floor():
@@ -127,3 +128,9 @@ def test_a_chart_takes_its_colours_from_the_page():
 )
 def test_durations_are_written_for_people(seconds, said):
     assert duration(seconds) == said
+
+
+def test_names_are_drawn_as_they_are():
+    names = ("_first", "a$_{$b")
+    drawn = chart("${ loss", [Line(name, [1.0, 2.0], series=1) for name in names])
+    assert all(name in drawn for name in ("${ loss", *names))

@@ -187,10 +187,12 @@ def test_a_run_without_land_use_gives_its_tiles_and_says_so(
 
 def test_a_grey_scene_is_read_as_in_training(trained_run, pixels, exit_code, tmp_path):
     grey = pixels[..., :1]
-    for name, image in (("grey", grey), ("rgb", grey.repeat(3, axis=-1))):
-        path = write(tmp_path / f"{name}.tif", image)
+    seen = np.concatenate([grey, np.full_like(grey, 255)], axis=-1)
+    for name, image in (("grey", grey), ("rgb", grey.repeat(3, axis=-1)), ("alpha", seen)):
+        path = write(tmp_path / f"{name}.tif", image, **({"alpha": "yes"} if image is seen else {}))
         assert exit_code(scene.main, str(trained_run), path, str(tmp_path / name), "--tile=64") == 0
-    assert (read_map(tmp_path / "grey") == read_map(tmp_path / "rgb")).all()
+    for name in ("grey", "alpha"):
+        assert (read_map(tmp_path / name) == read_map(tmp_path / "rgb")).all()
 
 
 def test_maps_are_written_again_over_the_old(trained_run, pixels, exit_code, tmp_path):
@@ -202,7 +204,34 @@ def test_maps_are_written_again_over_the_old(trained_run, pixels, exit_code, tmp
     assert len(list((tmp_path / "maps").iterdir())) == 3
 
 
+def test_a_run_without_land_use_leaves_no_map_of_another(
+    trained_run, predictor, pixels, exit_code, monkeypatch, tmp_path
+):
+    path, flags = write(tmp_path / "scene.tif", pixels), [str(tmp_path / "maps"), "--tile=64"]
+    assert exit_code(scene.main, str(trained_run), path, *flags) == 0
+    run = predictor.run
+    others = tuple(task for task in run.tasks if task.name != "land_use")
+    reduced = Predictor(dataclasses.replace(run, tasks=others))
+    monkeypatch.setattr(Predictor, "load", lambda path: reduced)
+    assert exit_code(scene.main, str(trained_run), path, *flags) == 0
+    assert [each.name for each in (tmp_path / "maps").iterdir()] == [scene.TILES]
+
+
+def test_a_scene_is_not_written_over(trained_run, pixels, exit_code, capsys, tmp_path):
+    path = write(tmp_path / scene.MAP, pixels)
+    assert exit_code(scene.main, str(trained_run), path, str(tmp_path)) == 2
+    assert "would be written over" in capsys.readouterr().err
+    assert rasterio.open(path).count == 3
+
+
+def write_in_palette(path, pixels):
+    write(path, pixels[..., :1], photometric="palette")
+    with rasterio.open(path, "r+") as to:
+        to.write_colormap(1, {place: (place, 0, 255 - place, 255) for place in range(256)})
+
+
 BAD_SCENES = {
+    "palette": (write_in_palette, "places in a palette"),
     "no file": (lambda path, pixels: None, "cannot be opened"),
     "no image": (lambda path, pixels: path.write_text("hello"), "cannot be opened"),
     "two bands": (lambda path, pixels: write(path, pixels[..., :2]), "has 2 bands"),

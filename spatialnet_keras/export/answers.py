@@ -65,11 +65,11 @@ def _numbers(output: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 def _bins(task: Count, output: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     place = tf.reduce_sum(tf.cast(output > 0, tf.int32), axis=-1)
-    reached = tf.sigmoid(tf.cast(output, tf.float32))
+    reached = tf.sort(tf.sigmoid(tf.cast(output, tf.float32)), direction="DESCENDING")
     # bin k is reached, and the one after it is not
     reached = tf.pad(reached, [[0, 0]] * (output.shape.rank - 1) + [[1, 1]])
     edge = tf.one_hot(0, reached.shape[-1])
     likely = (reached + edge)[..., :-1] - reached[..., 1:]
-    likely = tf.maximum(tf.gather(likely, place, batch_dims=place.shape.rank), 0)
+    likely = tf.gather(likely, place, batch_dims=place.shape.rank)
     medians = tf.constant([str(each) for each in task.bin_medians])
     return tf.gather(medians, place), likely

@@ -83,8 +83,10 @@ class Networks:
         )
 
 
-def left_out_of_captions(run: Run) -> Iterator[str]:
+def left_out_of_decoding(run: Run) -> Iterator[str]:
     """What no exported network does."""
+    if run.config.decode.symmetries:
+        yield "the mean over flips and turns (decode.symmetries); a tile is seen once, as it is"
     if run.config.decode.consensus and any(each.unit == "caption" for each in run.tasks):
         yield "consensus among captions (decode.consensus); the likeliest beam is written"
 

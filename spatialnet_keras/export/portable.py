@@ -18,7 +18,7 @@ from pipelines.records import unknown
 from spatialnet_keras.config import ConfigError
 from spatialnet_keras.export import litert, onnx
 from spatialnet_keras.export.agreement import largest_difference
-from spatialnet_keras.export.networks import Networks, left_out_of_captions, without_consensus
+from spatialnet_keras.export.networks import Networks, left_out_of_decoding, without_consensus
 from spatialnet_keras.export.precision import compare
 from spatialnet_keras.run import Run
 
@@ -42,13 +42,13 @@ def export(run: Run, kind: str, out: Path, int8: bool = False, tasks: Sequence[s
     form = FORMATS[kind]
     require(kind)
     run = _reduced(run, tasks)
-    left_out = tuple(left_out_of_captions(run))
+    left_out = tuple(left_out_of_decoding(run))
     run = without_consensus(run)
     if out.is_dir():
         raise ConfigError(f"{out} is a folder. Choose a file for --out.")
+    out.parent.mkdir(parents=True, exist_ok=True)
     with quiet_stderr():
         network = Networks.of(run, in_float32=True).answering()
-    out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as folder:
         exact, small = Path(folder, f"exact{out.suffix}"), Path(folder, f"small{out.suffix}")
         with quiet_stderr():
@@ -61,7 +61,7 @@ def export(run: Run, kind: str, out: Path, int8: bool = False, tasks: Sequence[s
                 form.quantize(network, exact, small)
             compare(run, network, {"float32": exact, "int8": small}, form.load)
         os.replace(small if int8 else exact, out)
-    out.with_suffix(".json").write_text(json.dumps(_explained(run), indent=2), "utf-8")
+    Path(f"{out}.json").write_text(json.dumps(_explained(run), indent=2), "utf-8")
     for line in left_out:
         print(f"Left out: {line}")
 

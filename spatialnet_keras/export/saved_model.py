@@ -6,6 +6,7 @@ Keras. Letters of shapes as in the network: B images, G questions an image.
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from pipelines.commands import quiet_stderr
 from spatialnet_keras.config import ConfigError
 from spatialnet_keras.export import pixels
 from spatialnet_keras.export.agreement import largest_difference
-from spatialnet_keras.export.networks import Networks, left_out_of_captions, without_consensus
+from spatialnet_keras.export.networks import Networks, left_out_of_decoding, without_consensus
 from spatialnet_keras.export.services import ask_many, ask_one, classify, describe
 from spatialnet_keras.run import Run
 
@@ -31,17 +32,20 @@ def export(run: Run, out: Path) -> None:
     """
     if out.exists() and not (out / "saved_model.pb").is_file():
         raise ConfigError(f"{out} exists and is no SavedModel. Choose another --out.")
+    place = out.resolve()  # a link stays one
+    place.parent.mkdir(parents=True, exist_ok=True)
     networks = Networks.of(without_consensus(run))
-    temporary = out.with_name(f".{out.name}.tmp")
-    with quiet_stderr():
-        module = Service(networks)
-        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-        tf.saved_model.save(module, str(temporary), module.endpoints, options)
-    loaded = tf.saved_model.load(str(temporary)).signatures["serve"]
-    keras_model = networks.answering()
-    difference = largest_difference(run, keras_model, lambda inputs: _called(loaded, inputs))
-    shutil.rmtree(out, ignore_errors=True)
-    os.replace(temporary, out)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".export-") as folder:
+        made = os.path.join(folder, "saved_model")
+        with quiet_stderr():
+            module = Service(networks)
+            options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+            tf.saved_model.save(module, made, module.endpoints, options)
+        loaded = tf.saved_model.load(made).signatures["serve"]
+        keras_model = networks.answering()
+        difference = largest_difference(run, keras_model, lambda inputs: _called(loaded, inputs))
+        shutil.rmtree(place, ignore_errors=True)
+        os.replace(made, place)
     print(f"{out}: {', '.join(sorted(module.endpoints))}")
     print(f"Largest difference from Keras: {difference:.1e}")
     for line in _left_out(run, networks, module):
@@ -132,7 +136,7 @@ def _called(function: Callable, inputs: dict[str, np.ndarray]) -> dict[str, np.n
 
 
 def _left_out(run: Run, networks: Networks, module: Service) -> Iterator[str]:
-    yield from left_out_of_captions(run)
+    yield from left_out_of_decoding(run)
     if networks.question_tasks and not networks.answers_questions:
         yield "ask, for without the task question_type no question finds its head"
     if "classify_pixels" in module.endpoints and "classify" not in module.endpoints:

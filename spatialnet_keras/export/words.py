@@ -15,6 +15,7 @@ from spatialnet_keras.text import END, PAD, SPECIAL_WORDS, UNKNOWN, Vocabulary
 EMPTY = "question is empty"
 NOT_TEXT = "question is not UTF-8 text"
 STRANGE = "question has no word that is known"
+PARTLY_STRANGE = "question has words never seen in training"
 
 # RE2, which knows no look-around. What `text.split_words` takes for space, and what it takes for a
 # word of its own: ASCII signs, Unicode punctuation, CJK.
@@ -23,6 +24,7 @@ _ALONE = (
     r"[!-/:-@\[-`{-~\p{P}\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{20000}-\x{2A6DF}"
     r"\x{2A700}-\x{2CEAF}\x{F900}-\x{FAFF}\x{2F800}-\x{2FA1F}]"
 )
+_WORD = r".*[\p{L}\p{N}].*"  # no sign
 
 
 class QuestionWords(tf.Module):
@@ -60,6 +62,9 @@ class QuestionWords(tf.Module):
         ids = tf.where(read == "", PAD, self.table.lookup(read))
         cut = f"question was cut after {self.length} words"
         status = tf.where(counts > self.length, cut, OK)
+        strange = (ids == UNKNOWN) & tf.strings.regex_full_match(read, _WORD)
+        partly = (status == OK) & tf.reduce_any(strange, axis=1)
+        status = tf.where(partly, PARTLY_STRANGE, status)
         status = tf.where(tf.reduce_any(ids > UNKNOWN, axis=1), status, STRANGE)
         status = tf.where(counts == 0, EMPTY, status)
         return ids, tf.where(text_only, status, NOT_TEXT), text_only & (counts > 0)

@@ -31,17 +31,20 @@ def find_images(named: Sequence[str]) -> list[Path]:
         named: Files, globs ("tiles/**/*.tif") and folders, which are searched to their depth.
 
     Raises:
-        DataError: A folder has no image, or a glob fits nothing.
+        DataError: A folder has no image, a glob fits nothing, or a name is empty.
     """
     found: dict[Path, None] = {}
     for name in named:
+        if not name:
+            raise DataError("An image has no name. Pass files, globs or folders.")
         path = Path(name)
         if path.is_dir():
             files = [each for each in path.rglob("*") if each.suffix.lower() in IMAGE_SUFFIXES]
             if not files:
                 raise DataError(f"No images in {name}. They end with {', '.join(IMAGE_SUFFIXES)}.")
         elif not path.exists() and glob.has_magic(name):
-            files = [Path(each) for each in glob.glob(name, recursive=True)]
+            every = (Path(each) for each in glob.glob(name, recursive=True))
+            files = [each for each in every if not each.is_dir()]
             if not files:
                 raise DataError(f"No file fits {name}.")
         else:

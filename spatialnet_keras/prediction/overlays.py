@@ -132,7 +132,8 @@ def _draw_panel(figure: Figure, tile, looked, text: str, box, size: float) -> No
     axes = figure.add_axes((left / width, (top - side) / height, side / width, side / height))
     axes.set_axis_off()
     axes.imshow(heat(tile, looked))
-    figure.text(left / width, (top - side - 0.06) / height, text, va="top", fontsize=size)
+    y = (top - side - 0.06) / height
+    figure.text(left / width, y, text, va="top", fontsize=size, parse_math=False)
 
 
 def heat(tile: np.ndarray, looked: np.ndarray | None) -> np.ndarray:

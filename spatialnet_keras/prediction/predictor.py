@@ -13,7 +13,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from pipelines.records import DataError
+from pipelines.images import apply_symmetries
+from pipelines.records import ALL_SYMMETRIES, DataError, symmetries
 from spatialnet_keras.config import ConfigError, DecodeConfig, override
 from spatialnet_keras.consensus import Consensus, choose
 from spatialnet_keras.inference import Outputs, consensus_of
@@ -230,11 +231,35 @@ class Predictor:
             x["question"] = np.broadcast_to(questions.ids, (filled, *questions.ids.shape)).copy()
         outputs = self._model(names).predict_on_batch(x)
         found = {name: np.asarray(output)[:count] for name, output in outputs.items()}
+        if self.run.config.decode.symmetries:
+            found |= self._mean_over_symmetries(found, x, questions, names - {"caption"})
         if "caption" in names:
             found["caption"] = choose(
                 found["caption"], found["image_vector"], stored, self._consensus
             )
         return found
+
+    def _mean_over_symmetries(
+        self, found: Outputs, x: Outputs, questions: Questions | None, names: frozenset[str]
+    ) -> Outputs:
+        """Mean outputs over all flips and turns, but for questions that name a side."""
+        if not names:
+            return {}
+        count = len(found["image_vector"])
+        sums = {name: found[name].astype("float64") for name in names}
+        for code in range(1, len(ALL_SYMMETRIES)):
+            tiles = apply_symmetries(x["image"], np.full(len(x["image"]), code))
+            turned = self._model(names).predict_on_batch(x | {"image": tiles})
+            for name in names:
+                sums[name] += np.asarray(turned[name])[:count]
+        means = {
+            name: (each / len(ALL_SYMMETRIES)).astype("float32") for name, each in sums.items()
+        }
+        for place, text in enumerate(questions.texts if questions else ()):
+            if symmetries(text) != ALL_SYMMETRIES:
+                for name in names & {task.name for task in questions.tasks}:
+                    means[name][:, place] = found[name][:, place]
+        return means
 
     def _model(self, names: frozenset[str]) -> keras.Model:
         """The part of the answering model that says just this."""

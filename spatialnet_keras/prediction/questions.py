@@ -1,6 +1,5 @@
 """Questions that a user types: checked, encoded, and sent to the head of their kind."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -10,9 +9,8 @@ from pipelines.records import unknown
 from spatialnet_keras.config import ConfigError
 from spatialnet_keras.run import Run
 from spatialnet_keras.tasks import QuestionType, Task
-from spatialnet_keras.text import longest
+from spatialnet_keras.text import longest, split_words
 
-_WORD = re.compile(r"\w+")
 _SHOWN = 60  # letters of a question in a message
 
 
@@ -80,7 +78,8 @@ def _notes(text: str, run: Run, of_known_type: bool, kinds: str) -> list[str]:
         text.encode()
     except UnicodeEncodeError:
         raise ConfigError(f"A question must be UTF-8. Received: {text[:_SHOWN]!r}.") from None
-    words, known = dict.fromkeys(_WORD.findall(text.lower())), set(run.vocabulary.words)
+    words = [word for word in dict.fromkeys(split_words(text)) if any(map(str.isalnum, word))]
+    known = set(run.vocabulary.words)
     if not words:
         raise ConfigError(f"A question needs words. Received: {shortened(text)!r}.")
     strange = [word for word in words if word not in known]

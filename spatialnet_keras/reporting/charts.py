@@ -55,7 +55,9 @@ def chart(
     for line in lines:
         colour = _ACCENT if line.series is None else _SERIES[(line.series - 1) % SERIES]
         epochs = range(1, len(line.values) + 1)
-        axes.plot(epochs, line.values, color=colour, linewidth=1.6, label=line.name)
+        # matplotlib leaves names that begin with an underscore out of legends
+        name = f"\u200b{line.name}" if line.name.startswith("_") else line.name
+        axes.plot(epochs, line.values, color=colour, linewidth=1.6, label=name)
         if mark and mark <= len(line.values) and line.series is None:
             axes.plot([mark], [line.values[mark - 1]], "o", color=colour, markersize=4.5)
     if floor is not None:
@@ -69,8 +71,9 @@ def chart(
     if percent:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     if len(lines) > 1:
-        axes.legend(frameon=False, fontsize=8, labelcolor=_INK)
-    axes.set_title(title, fontsize=9, color=_INK, loc="left")
+        for text in axes.legend(frameon=False, fontsize=8, labelcolor=_INK).get_texts():
+            text.set_parse_math(False)
+    axes.set_title(title, fontsize=9, color=_INK, loc="left", parse_math=False)
     _plain(axes)
     return _svg(figure, title)
 

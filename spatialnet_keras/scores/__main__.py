@@ -33,8 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--no-meteor", action="store_true", help="do not start Java")
     parser.add_argument("--meteor-nltk", action="store_true", help="nltk's METEOR: another number")
     chosen = parser.parse_args(arguments)
+    said = read_captions(chosen.hypotheses)
     references, hypotheses = matched(
-        read_captions(chosen.references, chosen.split), read_captions(chosen.hypotheses)
+        read_captions(chosen.references, chosen.split, said.keys()), said
     )
     try:
         scores = _scores(references, hypotheses, chosen.no_meteor, chosen.meteor_nltk)

@@ -1,6 +1,6 @@
 """Reads captions to score: COCO's form, Karpathy's, or an object of sentences by image."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +16,24 @@ _FORMS = (
 )
 
 
-def read_captions(path: Path, split: str | None = None) -> Said:
+def read_captions(path: Path, split: str | None = None, like: Collection[str] = ()) -> Said:
     """The sentences of each image.
 
     Args:
         path: A JSON file.
         split: In Karpathy's form, only the images of this one.
+        like: Images of another file: of the names that an image has in Karpathy's form, the one
+            that stands there is taken.
 
     Raises:
-        DataError: The file cannot be read or has none of the forms.
+        DataError: The file cannot be read, has none of the forms, or has no splits.
     """
     content = read_json(path)
     said: Said = {}
     try:
-        for image, sentence in _pairs(content, split):
+        if split and not _in_karpathys_form(content):
+            raise DataError(f"{path} has no splits. Leave --split out.")
+        for image, sentence in _pairs(content, split, like):
             if not isinstance(sentence, str):
                 raise TypeError(f"a caption that is no text: {sentence!r}")
             said.setdefault(str(image), []).append(sentence)
@@ -41,28 +45,41 @@ def read_captions(path: Path, split: str | None = None) -> Said:
     return said
 
 
-def _pairs(content: Any, split: str | None) -> Iterator[tuple[Any, Any]]:
+def _in_karpathys_form(content: Any) -> bool:
+    form = isinstance(content, dict) and "annotations" not in content
+    return form and isinstance(content.get("images"), list)
+
+
+def _pairs(content: Any, split: str | None, like: Collection[str]) -> Iterator[tuple[Any, Any]]:
     if isinstance(content, dict) and "annotations" in content:
         content = content["annotations"]
     if isinstance(content, list):
         for each in content:
             yield each["image_id"], each["caption"]
-    elif isinstance(content.get("images"), list):
-        for number, image in enumerate(content["images"]):
+    elif _in_karpathys_form(content):
+        names = _names(content["images"], like)
+        for name, image in zip(names, content["images"], strict=True):
             if split in (None, image.get("split")):
                 for sentence in image["sentences"]:
-                    yield _name(image, number), sentence["raw"]
+                    yield name, sentence["raw"]
     else:
         for image, sentences in content.items():
+            if not isinstance(sentences, str | list):
+                raise TypeError(f"captions that are neither text nor a list: {sentences!r}")
             for sentence in [sentences] if isinstance(sentences, str) else sentences:
                 yield image, sentence
 
 
-def _name(image: dict, number: int) -> Any:
-    for key in ("cocoid", "imgid", "filename"):
-        if key in image:
-            return image[key]
-    return number
+def _names(images: list[dict], like: Collection[str]) -> Sequence[Any]:
+    """Of the names that all images have, those that stand in the other file most often."""
+    known = [
+        [image[key] for image in images]
+        for key in ("cocoid", "imgid", "filename")
+        if all(key in image for image in images)
+    ]
+    if not known:
+        return range(len(images))
+    return max(known, key=lambda names: sum(str(name) in like for name in names))
 
 
 def matched(references: Said, hypotheses: Said) -> tuple[list[list[str]], list[str]]:

@@ -77,6 +77,7 @@ def test_bad_questions_are_told_apart_from_the_good_ones_beside_them(run, served
         "is " * 10_000: f"question was cut after {length} words",
         b"\xff\xfe is there a road": words.NOT_TEXT,
         "qwertz \u6c34": words.STRANGE,
+        "How many dragons are there?": words.PARTLY_STRANGE,
         "is\0there a road?": "ok",
     }
     found = served["ask"](image_bytes=[file(tiles[0])] * len(sent), question=list(sent))

@@ -30,7 +30,7 @@ def test_other_runtimes_give_the_tensors_of_the_keras_network(
     assert found.keys() == expected.keys()
     for key, value in expected.items():
         np.testing.assert_allclose(found[key], value, atol=1e-4)
-    explained = json.loads((run.path / "model.json").read_text())
+    explained = json.loads((run.path / "model.onnx.json").read_text())
     assert explained["outputs"]["land_use"]["classes"] == list(by_name(run)["land_use"].classes)
     assert explained["question"]["words"] == list(run.vocabulary.words)
 

@@ -192,7 +192,9 @@ def test_nothing_but_an_earlier_export_is_overwritten(run, exit_code, capsys, tm
     (tmp_path / "thesis.txt").write_text("years of work")
     assert exit_code(main, str(run.path), "--out", str(tmp_path)) == 2
     assert "no SavedModel" in capsys.readouterr().err
-    assert (tmp_path / "thesis.txt").exists()
+    assert [each.name for each in tmp_path.iterdir()] == ["thesis.txt"]
+    assert exit_code(main, str(run.path), "--out", str(tmp_path / "thesis.txt" / "model")) == 2
+    assert "thesis.txt" in capsys.readouterr().err
 
 
 def test_what_is_no_run_is_one_line(exit_code, capsys, tmp_path):

@@ -203,6 +203,26 @@ def test_the_command_scores_each_form(form, tmp_path, capsys):
     assert scores == expected | {"meteor": None}
 
 
+def test_images_are_matched_by_the_name_that_the_other_file_uses(tmp_path, capsys):
+    references = {
+        "images": [
+            image | {"imgid": 70 + place, "filename": f"{image['imgid']}.tif"}
+            for place, image in enumerate(FORMS["karpathy"][0]["images"])
+        ]
+    }
+    hypotheses = {f"{image}.tif": text for image, text in HYPOTHESES.items()}
+    for given in (hypotheses, {str(69 + int(image)): text for image, text in HYPOTHESES.items()}):
+        main([*write(tmp_path, references, given), "--json", "--no-meteor"])
+        scores = json.loads(capsys.readouterr().out)
+        expected = caption_scores(list(REFERENCES.values()), list(HYPOTHESES.values()))
+        assert scores == expected | {"meteor": None}
+
+
+def test_a_split_of_a_file_without_splits_is_refused(tmp_path, capsys, exit_code):
+    assert exit_code(main, *write(tmp_path, *FORMS["coco"]), "--split", "test") == 2
+    assert "has no splits" in capsys.readouterr().err
+
+
 def test_the_command_prints_a_table_and_takes_a_split(tmp_path, capsys):
     references = FORMS["karpathy"][0]
     for image, split in zip(references["images"], ("test", "test", "train"), strict=True):
@@ -223,6 +243,7 @@ def test_the_command_prints_a_table_and_takes_a_split(tmp_path, capsys):
         ({"images": [{"name": 1}]}, HYPOTHESES, "none of the forms"),
         ([1, 2], HYPOTHESES, "none of the forms"),
         ({"1": [3]}, HYPOTHESES, "no text: 3"),
+        (REFERENCES, {"1": {"caption": "a river"}}, "neither text nor a list"),
         ({}, HYPOTHESES, "no captions"),
         ({"1": ["a"]}, {"1": "a"}, "at least two images"),
     ],
@@ -244,5 +265,6 @@ def test_scores_are_light_to_import():
 
 
 def test_an_unreadable_file_is_named(tmp_path):
+    (tmp_path / "x.json").write_text(json.dumps(HYPOTHESES))
     with pytest.raises(DataError, match="nowhere"):
         main([str(tmp_path / "nowhere.json"), str(tmp_path / "x.json")])
