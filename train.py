@@ -6,6 +6,7 @@ python train.py --data ucm_captions=DIR --preset small   real images
 
 import dataclasses
 import json
+import shlex
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,9 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     path = run_directory(flags, config)
     if flags.pretrain:
         run = pretrain(config, path, init, flags.skip_bad_images)
-        print(
-            f"The encoder is in {run.path}. To start from it:\n  python train.py --init {run.path}"
-        )
+        print(f"The encoder is in {run.path}. To start from it:\n  {start_from(run.path, flags)}")
         return
     run = train(config, path, init, flags.skip_bad_images)
     found = from_json(run.metrics["scores"])
@@ -125,6 +124,16 @@ def run_directory(flags: Namespace, config: Config) -> Path:
         if not metrics.is_file() or "scores" not in json.loads(metrics.read_text("utf-8")):
             return path
         number += 1
+
+
+def start_from(path: Path, flags: Namespace) -> str:
+    """The command that starts from a pretrained encoder, with the same data and network."""
+    words = ["python", "train.py", "--preset", flags.preset]
+    words += [word for each in flags.data for word in ("--data", each)]
+    for name, value in given(flags).items():
+        if name.startswith("model."):
+            words += [f"--{name}", str(value)]
+    return shlex.join([*words, "--init", str(path)])
 
 
 def _named_weight(text: str) -> tuple[str, float]:

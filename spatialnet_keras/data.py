@@ -31,7 +31,13 @@ class Part:
         return encode(self.records, self.images, tasks, vocabulary, config)
 
 
-def read(config: Config, split: str, skip_bad: bool = False, to_crop: bool = False) -> list[Part]:
+def read(
+    config: Config,
+    split: str,
+    skip_bad: bool = False,
+    to_crop: bool = False,
+    size: int | None = None,
+) -> list[Part]:
     """Reads a split of every data set of a run.
 
     Args:
@@ -40,16 +46,17 @@ def read(config: Config, split: str, skip_bad: bool = False, to_crop: bool = Fal
         skip_bad: Whether to go on without images that cannot be read.
         to_crop: Whether to read up to twice as many pixels a side, as many as the tiles have, so
             that a crop still has some to show.
+        size: Pixels a side, where another network than the run's own looks.
 
     Raises:
         DataError: If there is nothing in the split, or an image cannot be read.
     """
     parts = []
     for records, (_, root) in zip(read_records(config, split), config.data, strict=True):
-        size = config.model.image_size
+        side = size or config.model.image_size
         if to_crop:
-            size = max(size, min(2 * size, _side(records)))
-        kept, images = stored_images(records, size, skip_bad=skip_bad)
+            side = max(side, min(2 * side, _side(records)))
+        kept, images = stored_images(records, side, skip_bad=skip_bad)
         if left_out := len(records) - len(kept):
             print(f"{left_out} of {len(records)} {split} images of {root} were left out.")
         parts.append(Part(kept, images))

@@ -125,12 +125,17 @@ class MaskedMean(keras.layers.Layer):
         return (*x_shape[:-2], x_shape[-1])
 
 
+def depth_share(index: int, layers: int) -> float:
+    """Of stochastic depth's rate, for a block: it rises linearly up to 1, as is usually done."""
+    return index / (layers - 1) if layers > 1 else 1.0
+
+
 def normalised(image, pixels: Pixels):
     """Stored pixels [B, S, S, C] -> mean 0, deviation 1 per band over the training split."""
     deviation = np.array(pixels.deviation)
     return keras.layers.Rescaling(
-        1 / deviation, -np.array(pixels.mean) / deviation, name="normalise"
-    )(image)
+        1 / deviation, -np.array(pixels.mean) / deviation, dtype="float32", name="normalise"
+    )(image)  # in half precision 16 bits would lose their contrast
 
 
 def patch_embedding(pixels, config: ModelConfig):

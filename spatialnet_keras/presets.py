@@ -40,7 +40,7 @@ PRESETS = {
     "transfer": Config(
         preset="transfer",
         model=ModelConfig(
-            encoder="preset:efficientnet_lite0",
+            encoder="preset:efficientnet_lite0_ra_imagenet",
             image_size=224,
             width=256,
             heads=8,

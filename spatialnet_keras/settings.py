@@ -123,6 +123,11 @@ class ModelConfig:
             raise ConfigError(f"frozen_share must be in (0, 1]. Received: {self.frozen_share}.")
         if kind == "cnn" and self.pooling == "cls":
             raise ConfigError("encoder cnn has no class token. Use pooling mean.")
+        if kind == "preset" and self.pooling == "cls" and not self.hybrid_layers:
+            raise ConfigError(
+                "Behind a preset a class token sees the tile by blocks alone: pooling must be "
+                "mean, or hybrid_layers 1 at least. Received: pooling='cls', hybrid_layers=0."
+            )
         if kind != "vit" and self.stem != "patches":
             raise ConfigError(f"stem convolutions is of encoder vit. Received: {self.encoder!r}.")
         if kind != "preset" and self.image_size % self.patch_size:
@@ -170,7 +175,9 @@ class TrainConfig:
         ("adamw", "adam", "muon"),
     )
     weight_decay: float = setting(0.0, "of AdamW and Muon; none on norms, biases, positions")
-    l2: float = setting(1e-6, "lambda_reg of lambda_reg |W|^2 (paper, III.C; value not given)")
+    l2: float = setting(
+        1e-6, "lambda_reg of lambda_reg |W|^2 (paper, III.C; value not given); not in --pretrain"
+    )
     schedule: str = setting(
         "cosine", "of the learning rate (not in the paper)", ("cosine", "constant")
     )

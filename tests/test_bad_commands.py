@@ -27,6 +27,10 @@ BAD_FLAGS = {
     "patches that do not fit": (["--model.patch_size", "7"], "patch_size must divide image_size"),
     "bad lambda": (["--tasks", "count=much"], "count=much"),
     "init of nothing": (["--init", "nowhere"], "nowhere"),
+    "class token behind a preset": (
+        ["--preset", "transfer", "--model.pooling", "cls"],
+        "pooling must be mean",
+    ),
     "large seed": (["--seed", "4294967296"], "seed must be below"),
 }
 

@@ -333,3 +333,25 @@ def test_a_run_on_cached_features_ends_with_a_network_of_pixels(presets, city, e
     assert {"land_use", "caption", "presence"} <= {row["task"] for row in rows}
     network = keras.saving.load_model(tmp_path / "run" / "best.keras", compile=False)
     assert {each.name: each.shape for each in network.inputs}["image"] == (None, 32, 32, 3)
+
+
+def test_rates_rise_from_block_to_block_of_a_transformer(presets):
+    config = dataclasses.replace(TINY, encoder=f"preset:{presets['dino']}", image_size=24)
+    encoder = image_encoder(config, Pixels())
+    rates = rates_by_depth(encoder_layers(encoder), 0.1)
+    blocks = [
+        [rate for path, rate in rates.items() if f"layers_{block}" in path] for block in (0, 1)
+    ]
+    assert max(blocks[0]) < min(blocks[1])
+    assert max(blocks[1]) > 0.8
+
+
+def test_what_training_changes_of_interpolated_positions_is_what_the_file_holds(presets, tmp_path):
+    config = dataclasses.replace(TINY, encoder=f"preset:{presets['dino']}")
+    encoder = image_encoder(config, Pixels())
+    for variable in encoder.trainable_variables:
+        variable.assign(variable + 0.05)
+    encoder.save(tmp_path / "best.keras")
+    again = keras.saving.load_model(tmp_path / "best.keras")
+    for name, value in encoded(encoder, tiles(2)).items():
+        np.testing.assert_allclose(encoded(again, tiles(2))[name], value, atol=1e-4)

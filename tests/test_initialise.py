@@ -1,5 +1,6 @@
 """`--init RUN`: what a new network takes over, as it is or resized."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import keras
@@ -33,11 +34,44 @@ def test_a_run_starts_from_the_mean_of_others(run_config, trained_run, parts, tm
     first = Run.open(trained_run)
     run = training.prepare(override(run_config, {"train.seed": 5}), tmp_path / "target", parts)
     other, model = (build_model(run.config, run.tasks, len(run.vocabulary)) for _ in range(2))
-    second = SimpleNamespace(path="there", model=lambda: other, vocabulary=run.vocabulary)
+    second = SimpleNamespace(
+        path="there", model=lambda: other, vocabulary=run.vocabulary, tasks=run.tasks
+    )
     training.initialise(model, run, first, second)
     for mean, *both in zip(model.weights, first.model().weights, other.weights, strict=True):
         wanted = sum(ops.convert_to_numpy(each) for each in both) / 2
         np.testing.assert_allclose(ops.convert_to_numpy(mean), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_words_of_captions_keep_their_vectors(run_config, parts, tmp_path, tied):
+    config = override(run_config, {"model.tied_embeddings": tied})
+    run = training.prepare(config, tmp_path, parts)
+    (caption,) = (each for each in run.tasks if each.unit == "caption")
+    gone, words = caption.words[10], (*caption.words[:10], *caption.words[11:], "zzz")
+    changed = dataclasses.replace(caption, words=words)
+    tasks = tuple(changed if each is caption else each for each in run.tasks)
+    other = dataclasses.replace(run, tasks=tasks)
+    source, model = (
+        build_model(run.config, each.tasks, len(run.vocabulary)) for each in (run, other)
+    )
+    start = SimpleNamespace(
+        path="there", model=lambda: source, vocabulary=run.vocabulary, tasks=run.tasks
+    )
+    training.initialise(model, other, start)
+    for ending, axis in (("words/embeddings", 0), ("words/reverse_embeddings", 1)):
+        found = [
+            np.moveaxis(ops.convert_to_numpy(each), axis, 0)
+            for network in (source, model)
+            for each in network.weights
+            if each.path.endswith(f"caption_decoder/{ending}")
+        ]
+        assert len(found) == (2 if axis == 0 or not tied else 0)
+        for place, word in enumerate(words if found else ()):
+            if word != "zzz":
+                old = caption.words.index(word)
+                np.testing.assert_array_equal(found[1][place], found[0][old])
+    assert gone not in words
 
 
 @pytest.mark.parametrize("factor", [2, 3])
@@ -77,7 +111,9 @@ def test_learned_positions_keep_their_places_in_a_finer_grid(run_config, parts, 
     rows, columns = np.meshgrid(np.arange(side), np.arange(side), indexing="ij")
     places = np.stack([rows, columns] * (width // 2), axis=-1).astype("float32")
     table(source).assign(places.reshape(side * side, width))
-    start = SimpleNamespace(path="there", model=lambda: source, vocabulary=run.vocabulary)
+    start = SimpleNamespace(
+        path="there", model=lambda: source, vocabulary=run.vocabulary, tasks=run.tasks
+    )
     training.initialise(model, other, start)
     grown = ops.convert_to_numpy(table(model)).reshape(2 * side, 2 * side, width)
     inner = grown[2:-2, 2:-2]

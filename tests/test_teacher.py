@@ -105,6 +105,13 @@ def test_what_a_teacher_makes_of_the_tiles_is_computed_once(city, teacher, tmp_p
     assert np.array_equal(first.maps["teacher_map"], second.maps["teacher_map"])
 
 
+def test_a_teacher_may_look_at_images_that_no_patch_of_the_student_fits(city, tmp_path):
+    larger = {"model__image_size": 40, "model__patch_size": 20}
+    teacher = training.train(student(city, **larger), tmp_path / "teacher", verbose=0)
+    run = training.train(student(city, teacher.path), tmp_path / "run", verbose=0)
+    assert "teacher_features_loss" in run.metrics["history"][0]
+
+
 def test_a_teacher_that_always_looks_says_of_a_tile_what_is_kept_of_it(city, teacher, tmp_path):
     told = {}
     for looks in ("once", "always"):

@@ -102,8 +102,19 @@ def test_no_token_is_left_out_in_the_last_epochs(city, tmp_path, monkeypatch):
     assert all(map(np.array_equal, stopped, whole))
 
 
-def test_an_end_of_leaving_out_tokens_is_refused_where_none_is_left_out(city, tmp_path):
-    asked = config(city, train__whole=0.3)
-    with pytest.raises(ConfigError, match=r"token_dropout must be above 0 with it\. .* whole=0.3"):
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, r"token_dropout must be above 0 with it\. .* whole=0.3"),
+        ({"model__token_dropout": 0.5, "model__encoder": "cnn"}, "is of encoder vit"),
+        ({"model__token_dropout": 0.5, "train__encoder": "cached"}, "not of its cached features"),
+        ({"model__token_dropout": 0.5}, "No token is left out where sentences look"),
+    ],
+)
+def test_an_end_of_leaving_out_tokens_is_refused_where_none_is_left_out(
+    city, tmp_path, settings, said
+):
+    asked = config(city, train__whole=0.3, **settings)
+    with pytest.raises(ConfigError, match=said):
         training.train(asked, tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -17,7 +17,7 @@ from spatialnet_keras.run import Run
 from spatialnet_keras.training.callbacks import averaged_weights
 from spatialnet_keras.training.checkpoints import load_state, save_state
 from spatialnet_keras.training.compiling import build_losses, compile_model
-from spatialnet_keras.training.optimizers import optimizer
+from spatialnet_keras.training.optimizers import LayerwiseAdamW, optimizer
 
 SMALLEST = {
     "model.image_size": 32,
@@ -220,6 +220,29 @@ def test_the_mean_of_the_weights_is_lent_and_given_back(city, parts, tmp_path):
     back = [np.array(ops.convert_to_numpy(each)) for each in model.trainable_variables]
     assert any(not np.array_equal(a, b) for a, b in zip(own, lent, strict=True))
     assert all(np.array_equal(a, b) for a, b in zip(own, back, strict=True))
+
+
+def test_a_mean_of_no_step_is_not_lent(city, parts, tmp_path):
+    """A scaled loss may skip the steps of a whole epoch."""
+    run = training.prepare(config(city, train__ema=0.5), tmp_path, parts)
+    model = compiled(run, parts)
+    own = [np.array(ops.convert_to_numpy(each)) for each in model.trainable_variables]
+    with averaged_weights(model):
+        lent = [np.array(ops.convert_to_numpy(each)) for each in model.trainable_variables]
+    assert all(np.array_equal(a, b) for a, b in zip(own, lent, strict=True))
+
+
+def test_weights_decay_at_their_own_rate():
+    layers = [keras.layers.Dense(1, use_bias=False) for _ in range(2)]
+    for layer in layers:
+        layer.build((None, 1))
+        layer.kernel.assign([[1.0]])
+    kernels = [layer.kernel for layer in layers]
+    made = LayerwiseAdamW({kernels[0].path: 0.1}, learning_rate=0.1, weight_decay=0.5)
+    made.build(kernels)
+    made.apply([ops.zeros((1, 1))] * 2, kernels)
+    left = [float(ops.convert_to_numpy(each)[0, 0]) for each in kernels]
+    assert left == pytest.approx([0.995, 0.95])
 
 
 def test_a_run_is_recorded_reopened_and_not_trained_again(run_config, trained_run):

@@ -10,7 +10,13 @@ from spatialnet_keras.config import ModelConfig, Pixels
 from spatialnet_keras.encoders import cnn, preset, vit
 from spatialnet_keras.encoders.mimetic import mimic
 from spatialnet_keras.encoders.question import question_encoder
-from spatialnet_keras.layers import FEATURES, ClassToken, layer_norm, transformer_block
+from spatialnet_keras.layers import (
+    FEATURES,
+    ClassToken,
+    depth_share,
+    layer_norm,
+    transformer_block,
+)
 
 ENCODERS = {"vit": vit.tokens, "cnn": cnn.tokens, "preset": preset.tokens}
 
@@ -69,5 +75,6 @@ def _hybrid(x, config: ModelConfig):
     if config.dropout:
         x = keras.layers.Dropout(config.dropout, name="projection_dropout")(x)
     for index in range(config.hybrid_layers):
-        x = transformer_block(x, config, f"block_{index + 1}")
+        drop_path = config.stochastic_depth * depth_share(index, config.hybrid_layers)
+        x = transformer_block(x, config, f"block_{index + 1}", drop_path)
     return layer_norm("last_norm")(x) if config.norm == "pre" else x

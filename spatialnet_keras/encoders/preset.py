@@ -38,7 +38,10 @@ def tokens(image, config: ModelConfig, pixels: Pixels, drop_tokens: bool):
     backbone = _for_size(name, load_backbone(name), config.image_size)
     mean, deviation = _scaling(name, config, pixels)
     x = keras.layers.Rescaling(
-        1 / np.array(deviation), -np.array(mean) / np.array(deviation), name="preset_pixels"
+        1 / np.array(deviation),
+        -np.array(mean) / np.array(deviation),
+        dtype="float32",
+        name="preset_pixels",
     )(image)
     side = _fixed_side(backbone)
     if side and side != config.image_size:
@@ -91,6 +94,10 @@ def load_backbone(name: str, **options) -> keras.Model:
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         where = "" if folder.is_dir() else " No network, or no such name on the hub?"
         raise ConfigError(f"Preset {name} cannot be loaded ({reason}).{where}") from error
+    for variable in backbone.weights:
+        # keras-hub saves DINOv2's positions as they were before, so that no file would hold others
+        if variable.name == "interpolated_position_embeddings":
+            variable.trainable = False
     # CLIP, SigLIP: image and text towers in one; only the images are of use here
     return getattr(backbone, "vision_encoder", backbone)
 

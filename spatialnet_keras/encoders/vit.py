@@ -8,6 +8,7 @@ from spatialnet_keras.layers import (
     ClassToken,
     Positions,
     TokenDropout,
+    depth_share,
     layer_norm,
     normalised,
     patch_embedding,
@@ -27,7 +28,6 @@ def tokens(image, config: ModelConfig, pixels: Pixels, drop_tokens: bool):
     if config.dropout:
         x = keras.layers.Dropout(config.dropout, name="patch_dropout")(x)
     for index in range(config.layers):
-        # the rate rises linearly with depth, as stochastic depth is usually done
-        drop_path = config.stochastic_depth * index / max(1, config.layers - 1)
+        drop_path = config.stochastic_depth * depth_share(index, config.layers)
         x = transformer_block(x, config, f"block_{index + 1}", drop_path)
     return layer_norm("last_norm")(x) if config.norm == "pre" else x

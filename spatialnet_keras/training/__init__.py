@@ -88,6 +88,11 @@ def prepare(config: Config, path: Path, training: Sequence[data.Part]) -> Run:
     lengths = _as_long_as_needed(config.model, records)
     config = dataclasses.replace(config, model=lengths)
     tasks = chosen_tasks(config, records)
+    if config.train.whole and (asked := [each.name for each in tasks if each.unit != "image"]):
+        raise ConfigError(
+            f"No token is left out where sentences look at the tile: whole must be 0 with "
+            f"{', '.join(asked)}. Received: {config.train.whole}."
+        )
     weights = dict(config.tasks)
     config = dataclasses.replace(
         resolved(config),
@@ -131,6 +136,12 @@ def _check(config: Config) -> None:
         raise ConfigError(
             "whole ends the leaving out of tokens: model.token_dropout must be above 0 with it. "
             f"Received: whole={config.train.whole}."
+        )
+    if config.train.whole and (config.model.encoder != "vit" or config.train.encoder == "cached"):
+        raise ConfigError(
+            "whole ends what is of encoder vit, and not of its cached features. Received: "
+            f"whole={config.train.whole}, model.encoder={config.model.encoder!r}, "
+            f"train.encoder={config.train.encoder!r}."
         )
 
 

@@ -210,7 +210,8 @@ def check_finite(epoch: int, logs: dict) -> None:
 def averaged_weights(model: keras.Model) -> Iterator[None]:
     """Lends the model the running mean of its weights, if its optimizer keeps one."""
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-    if not optimizer.use_ema:
+    # before the first step that a scaled loss did not skip there is no mean
+    if not optimizer.use_ema or not int(ops.convert_to_numpy(optimizer.iterations)):
         yield
         return
     own = _copies(model)

@@ -6,6 +6,7 @@ begins by seeing what the other one saw: it reads a patch as the other one would
 """
 
 import math
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -47,8 +48,12 @@ def _fitting(model: keras.Model, run: Run, source: Run) -> dict[str, np.ndarray]
         if other is None:
             continue
         value = ops.convert_to_numpy(other)
-        if variable.path == "words/embeddings" and value.shape[1] == variable.shape[1]:
-            value = _by_word(variable, value, run, source)
+        if known := _words_of(variable.path, run, source):
+            if value.shape[1] == variable.shape[1]:
+                value = _by_word(variable, value, *known)
+        elif known := _words_of(variable.path.replace("/reverse_", "/"), run, source):
+            if value.shape[0] == variable.shape[0]:  # [D, V], of the words that are written
+                value = _by_word(ops.transpose(variable), value.T, *known).T
         elif variable.path.endswith("patch_embedding/kernel") and value.ndim == 4:
             value = _patches(value, variable.shape[0])
         elif variable.path.endswith("patch_positions/positions") and learned:
@@ -62,10 +67,19 @@ def _fitting(model: keras.Model, run: Run, source: Run) -> dict[str, np.ndarray]
     return found
 
 
-def _by_word(mine, other: np.ndarray, run: Run, source: Run) -> np.ndarray:
+def _words_of(path: str, *runs: Run) -> list[Sequence[str]] | None:
+    """Of each run, the words whose vectors stand in a table; None for what is no such table."""
+    if path == "words/embeddings":
+        return [run.vocabulary.words for run in runs]
+    if path.endswith("caption_decoder/words/embeddings"):
+        return [task.words for run in runs for task in run.tasks if task.unit == "caption"]
+    return None
+
+
+def _by_word(mine, other: np.ndarray, own: Sequence[str], theirs: Sequence[str]) -> np.ndarray:
     table = np.array(ops.convert_to_numpy(mine))
-    places = {word: place for place, word in enumerate(source.vocabulary.words)}
-    for place, word in enumerate(run.vocabulary.words):
+    places = {word: place for place, word in enumerate(theirs)}
+    for place, word in enumerate(own):
         if word in places:
             table[place] = other[places[word]]
     return table

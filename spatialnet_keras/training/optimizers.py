@@ -1,5 +1,6 @@
 """Optimizers: Adam, AdamW, Muon; warm-up, schedule, clipping, a running mean, rates by depth."""
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 import keras
@@ -41,6 +42,14 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
             self.epsilon,
             [self._share(each) for each in trainable_variables],
         )
+
+    def _apply_weight_decay(self, variables):
+        decay = self.weight_decay
+        by_share = itertools.groupby(sorted(variables, key=self._share), key=self._share)
+        for share, some in by_share:
+            self.weight_decay = decay * share
+            super()._apply_weight_decay(list(some))
+        self.weight_decay = decay
 
     def _share(self, variable) -> float:
         # on TensorFlow the variable comes without Keras' path
@@ -100,12 +109,20 @@ def optimizer(
 
 def rates_by_depth(encoder: Sequence[keras.Layer], first: float) -> dict[str, float]:
     """Per path of a trainable variable, a share from `first` up to 1, by the layer's depth."""
-    layers = [layer for layer in encoder if layer.trainable_variables]
+    layers = [own for layer in encoder for own in _by_layer(layer) if own]
     return {
         variable.path: first ** (1 - place / len(layers))
-        for place, layer in enumerate(layers)
-        for variable in layer.trainable_variables
+        for place, own in enumerate(layers)
+        for variable in own
     }
+
+
+def _by_layer(layer: keras.Layer) -> Iterator[list[keras.Variable]]:
+    """The trainable variables of a layer's own, then those of each layer within it, in order."""
+    inner = {id(each) for part in layer._layers for each in part.trainable_variables}
+    yield [each for each in layer.trainable_variables if id(each) not in inner]
+    for part in layer._layers:
+        yield from _by_layer(part)
 
 
 def leaves(layer: keras.Layer) -> Iterator[keras.Layer]:

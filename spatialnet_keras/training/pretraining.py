@@ -80,6 +80,16 @@ def _check(config: Config) -> None:
             f"--pretrain trains all of the encoder: train.encoder must be full. "
             f"Received: {config.train.encoder!r}."
         )
+    if config.train.encoder_rate < 1:
+        raise ConfigError(
+            "--pretrain starts from nothing that is to be spared: train.encoder_rate must be 1. "
+            f"Received: {config.train.encoder_rate}."
+        )
+    if config.train.batch_size < len(config.data):
+        raise ConfigError(
+            f"A batch holds rows of each data set: batch_size must be {len(config.data)} at least. "
+            f"Received: {config.train.batch_size}."
+        )
     if config.tasks or config.train.teacher:
         raise ConfigError("--pretrain learns from tiles alone. Leave out --tasks and --teacher.")
     if config.model.tokens < 2:

@@ -21,7 +21,7 @@ from pipelines.examples import Examples
 from pipelines.images import apply_symmetries
 from pipelines.records import INVERSE, DataError
 from spatialnet_keras import data
-from spatialnet_keras.config import Config, ConfigError, override
+from spatialnet_keras.config import Config, ConfigError
 from spatialnet_keras.run import Run
 from spatialnet_keras.tasks import Task
 from spatialnet_keras.training.features import BATCH, stored_features
@@ -85,11 +85,12 @@ class Teacher:
             The distances to what it tells are to be 0.
         """
         settings = run.config.train
-        seen = override(run.config, {"model.image_size": self.run.config.model.image_size})
         symmetries = 8 if settings.symmetries and not self.looks else 1
         made = [
             _mean_over_symmetries(stored_features(self.network, part.images, symmetries))
-            for part in data.read(seen, "train", skip_bad)
+            for part in data.read(
+                run.config, "train", skip_bad, size=self.run.config.model.image_size
+            )
         ]
         features = [each[..., self.classes :] for each in made]
         means = [each.mean(axis=(0, 1, 2), dtype="float64") for each in features]
