@@ -127,11 +127,7 @@ def _check(config: Config) -> None:
             "LoRA stands beside all kernels of a preset: frozen_share must be 1 with it. "
             f"Received: {config.model.frozen_share}."
         )
-    if config.train.batch_size < len(config.data):
-        raise ConfigError(
-            f"A batch holds rows of each data set: batch_size must be {len(config.data)} at least. "
-            f"Received: {config.train.batch_size}."
-        )
+    check_batch_size(config)
     if config.train.whole and not config.model.token_dropout:
         raise ConfigError(
             "whole ends the leaving out of tokens: model.token_dropout must be above 0 with it. "
@@ -142,6 +138,15 @@ def _check(config: Config) -> None:
             "whole ends what is of encoder vit, and not of its cached features. Received: "
             f"whole={config.train.whole}, model.encoder={config.model.encoder!r}, "
             f"train.encoder={config.train.encoder!r}."
+        )
+
+
+def check_batch_size(config: Config) -> None:
+    """Refuses a batch that cannot hold a row of each data set."""
+    if config.train.batch_size < len(config.data):
+        raise ConfigError(
+            f"A batch holds rows of each data set: batch_size must be {len(config.data)} at least. "
+            f"Received: {config.train.batch_size}."
         )
 
 

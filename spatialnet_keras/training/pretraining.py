@@ -16,7 +16,7 @@ from spatialnet_keras.config import Config, ConfigError
 from spatialnet_keras.evaluation.board import folder
 from spatialnet_keras.run import Run
 from spatialnet_keras.text import Vocabulary
-from spatialnet_keras.training import augmentation, resolved
+from spatialnet_keras.training import augmentation, check_batch_size, resolved
 from spatialnet_keras.training.autoencoder import (
     ERROR,
     encoder_without_dropout,
@@ -85,11 +85,7 @@ def _check(config: Config) -> None:
             "--pretrain starts from nothing that is to be spared: train.encoder_rate must be 1. "
             f"Received: {config.train.encoder_rate}."
         )
-    if config.train.batch_size < len(config.data):
-        raise ConfigError(
-            f"A batch holds rows of each data set: batch_size must be {len(config.data)} at least. "
-            f"Received: {config.train.batch_size}."
-        )
+    check_batch_size(config)
     if config.tasks or config.train.teacher:
         raise ConfigError("--pretrain learns from tiles alone. Leave out --tasks and --teacher.")
     if config.model.tokens < 2:
