@@ -114,6 +114,18 @@ def test_other_data_have_the_floors_and_the_memory_of_the_training_data(
         assert "zebra" not in memory["words"]
 
 
+def test_where_the_training_data_are_gone_the_scores_have_only_the_floors_that_need_none(
+    run, city, capsys, tmp_path
+):
+    config = (run.path / "config.json").read_text()
+    (run.path / "config.json").write_text(config.replace(str(city), str(tmp_path / "gone")))
+    other = own_captions(city, tmp_path / "other")
+    evaluate.main([str(run.path), "--data", f"folder={other}"])
+    assert "are gone: there are no floors of words or templates" in capsys.readouterr().out
+    ((_, found),) = run.metrics["elsewhere"].items()
+    assert "floor" in found["test"]["caption"] and "template" not in found["test"]["caption"]
+
+
 def test_one_of_two_data_sets_is_recorded_apart_and_two_of_one_name_are_told_apart(
     run, city, capsys
 ):
