@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,7 +59,8 @@ def read(
             side = max(side, min(2 * side, _side(records)))
         kept, images = stored_images(records, side, skip_bad=skip_bad)
         if left_out := len(records) - len(kept):
-            print(f"{left_out} of {len(records)} {split} images of {root} were left out.")
+            line = f"{left_out} of {len(records)} {split} images of {root} were left out."
+            print(line, file=sys.stderr)  # stdout may be JSON
         parts.append(Part(kept, images))
     return parts
 

@@ -120,8 +120,10 @@ def test_where_the_training_data_are_gone_the_scores_have_only_the_floors_that_n
     config = (run.path / "config.json").read_text()
     (run.path / "config.json").write_text(config.replace(str(city), str(tmp_path / "gone")))
     other = own_captions(city, tmp_path / "other")
-    evaluate.main([str(run.path), "--data", f"folder={other}"])
-    assert "are gone: there are no floors of words or templates" in capsys.readouterr().out
+    evaluate.main([str(run.path), "--data", f"folder={other}", "--json"])
+    said = capsys.readouterr()
+    assert json.loads(said.out)
+    assert "are gone: there are no floors of words or templates" in said.err
     ((_, found),) = run.metrics["elsewhere"].items()
     assert "floor" in found["test"]["caption"] and "template" not in found["test"]["caption"]
 

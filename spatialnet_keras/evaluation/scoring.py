@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -122,7 +123,10 @@ def _trained_on(own: Run, run: Run) -> Config | None:
             records = data.read_records(config, "train")
             if config is own.config or _fingerprints(own).issuperset(map(fingerprint, records)):
                 return config
-    print(f"The training data of {own.path} are gone: there are no floors of words or templates.")
+    print(
+        f"The training data of {own.path} are gone: there are no floors of words or templates.",
+        file=sys.stderr,
+    )
     return None
 
 
