@@ -45,8 +45,9 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
 
     def _apply_weight_decay(self, variables):
         decay = self.weight_decay
-        by_share = itertools.groupby(sorted(variables, key=self._share), key=self._share)
-        for share, some in by_share:
+        # PyTorch cannot decay a list of none
+        decaying = sorted(filter(self._use_weight_decay, variables), key=self._share)
+        for share, some in itertools.groupby(decaying, key=self._share):
             self.weight_decay = decay * share
             super()._apply_weight_decay(list(some))
         self.weight_decay = decay
