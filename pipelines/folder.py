@@ -73,9 +73,7 @@ def _find_table(root: Path) -> Path | None:
 
 def _class_folders(root: Path) -> list[tuple[Record, str]]:
     """Each image below `root`, its path relative to it, its class the folder it lies in."""
-    below = (path.relative_to(root) for path in _files(root))
-    paths = sorted(path for path in below if path.suffix.lower() in IMAGE_SUFFIXES)
-    paths = [path for path in paths if not any(part.startswith(".") for part in path.parts)]
+    paths = sorted(path.relative_to(root) for path in image_files(root))
     if not paths:
         raise DataError(
             f"No images in {root}. Put .png, .jpg or .tif files there in one folder a class, "
@@ -84,8 +82,8 @@ def _class_folders(root: Path) -> list[tuple[Record, str]]:
     return [(Record(path, land_use=_class(path)), "") for path in paths]
 
 
-def _files(root: Path) -> Iterator[Path]:
-    """All files below, through links to folders as well, each folder once."""
+def image_files(root: Path) -> Iterator[Path]:
+    """The images below a folder, but hidden ones; through links to folders, each folder once."""
     seen: set[str] = set()
     for folder, inner, names in os.walk(root, followlinks=True):
         inner[:] = sorted(each for each in inner if not each.startswith("."))
@@ -93,7 +91,10 @@ def _files(root: Path) -> Iterator[Path]:
             inner.clear()
             continue
         seen.add(real)
-        yield from (Path(folder, name) for name in names)
+        for name in names:
+            path = Path(folder, name)
+            if path.suffix.lower() in IMAGE_SUFFIXES and not name.startswith("."):
+                yield path
 
 
 def _class(path: Path) -> str:

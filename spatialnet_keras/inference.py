@@ -1,7 +1,7 @@
 """Inference: examples -> what the model says, one answer an image or a question."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -71,17 +71,31 @@ def _mean_over_symmetries(
         return {}
     # without the captions, which would be written anew for each
     part = keras.Model(model.input, {task.name: model.output[task.name] for task in averaged})
-    sums = {task.name: found[task.name].astype("float64") for task in averaged}
-    for symmetry in ALL_SYMMETRIES[1:]:
-        turned = part.predict(evaluation_batches(examples, batch_size, symmetry), verbose=0)
-        for task in averaged:
-            sums[task.name] += unpad(examples, task.answer_unit, turned[task.name])
-    means = {name: total / len(ALL_SYMMETRIES) for name, total in sums.items()}
+
+    def turned(symmetry: int) -> Outputs:
+        seen = part.predict(evaluation_batches(examples, batch_size, symmetry), verbose=0)
+        return {task.name: unpad(examples, task.answer_unit, seen[task.name]) for task in averaged}
+
+    means = mean_over_symmetries({task.name: found[task.name] for task in averaged}, turned)
     for task in averaged:
         if task.unit != "image":
             sided = ~examples.slots[task.unit].symmetric
             means[task.name][sided] = found[task.name][sided]
-    return {name: mean.astype("float32") for name, mean in means.items()}
+    return means
+
+
+def mean_over_symmetries(upright: Outputs, turned: Callable[[int], Outputs]) -> Outputs:
+    """Mean outputs over all flips and turns, float32.
+
+    Args:
+        upright: Outputs for tiles as they are.
+        turned: From the number of another symmetry to outputs for tiles that are so turned.
+    """
+    sums = {name: output.astype("float64") for name, output in upright.items()}
+    for symmetry in ALL_SYMMETRIES[1:]:
+        for name, output in turned(symmetry).items():
+            sums[name] += output
+    return {name: (each / len(ALL_SYMMETRIES)).astype("float32") for name, each in sums.items()}
 
 
 def predict_on_other_images(

@@ -17,7 +17,16 @@ from spatialnet_keras.presets import PRESETS
 
 ROOT = Path(__file__).parents[1]
 # they train: the two workers begin with them, and neither waits long for the other at the end
-LONGEST = ("commands", "training", "encoders", "pretraining", "teacher", "portable", "saved_model")
+LONGEST = (
+    "commands",
+    "training",
+    "encoders",
+    "regimes",
+    "pretraining",
+    "teacher",
+    "portable",
+    "saved_model",
+)
 
 
 def pytest_configure(config):

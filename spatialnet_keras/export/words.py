@@ -5,12 +5,10 @@ tensorflow-text. Of Unicode case folding only lower case and ß are there: full-
 the like, which no vocabulary of a published data set holds, stay unknown words.
 """
 
-import unicodedata
-
 import tensorflow as tf
 
 from spatialnet_keras.export.pixels import OK
-from spatialnet_keras.text import END, PAD, SPECIAL_WORDS, UNKNOWN, Vocabulary
+from spatialnet_keras.text import END, PAD, SPECIAL_WORDS, UNKNOWN, Vocabulary, split_words
 
 EMPTY = "question is empty"
 NOT_TEXT = "question is not UTF-8 text"
@@ -24,7 +22,7 @@ _ALONE = (
     r"[!-/:-@\[-`{-~\p{P}\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{20000}-\x{2A6DF}"
     r"\x{2A700}-\x{2CEAF}\x{F900}-\x{FAFF}\x{2F800}-\x{2FA1F}]"
 )
-_WORD = r".*[\p{L}\p{N}].*"  # no sign
+_WORD = r".*[\p{L}\p{N}].*"  # and not a sign
 
 
 class QuestionWords(tf.Module):
@@ -38,11 +36,11 @@ class QuestionWords(tf.Module):
     def __init__(self, vocabulary: Vocabulary, length: int):
         super().__init__(name="question_words")
         self.length = length
-        # a word that case folding changes is never found by the tokenizer of training either
+        # a word that the tokenizer of training folds into another is never found by it either
         known = [
             (word, place)
             for place, word in enumerate(vocabulary.words)
-            if place >= len(SPECIAL_WORDS) and word == _folded(word)
+            if place >= len(SPECIAL_WORDS) and split_words(word) == [word]
         ]
         words, places = zip(*known, strict=True) if known else (("",), (UNKNOWN,))
         self.table = tf.lookup.StaticHashTable(
@@ -78,7 +76,3 @@ def sentences(ids: tf.Tensor, vocabulary: Vocabulary) -> tf.Tensor:
     text = tf.strings.regex_replace(text, r" +$", "")
     text = tf.strings.regex_replace(text, r" ([.,;:!?)\]'-])", r"\1")
     return tf.strings.regex_replace(text, r"([(\['-]) ", r"\1")
-
-
-def _folded(word: str) -> str:
-    return unicodedata.normalize("NFKC", word).casefold()

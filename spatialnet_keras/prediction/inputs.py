@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.folder import IMAGE_SUFFIXES
+from pipelines.folder import IMAGE_SUFFIXES, image_files
 from pipelines.images import (
     MINIMUM_SIDE,
     TooLargeError,
@@ -39,7 +39,7 @@ def find_images(named: Sequence[str]) -> list[Path]:
             raise DataError("An image has no name. Pass files, globs or folders.")
         path = Path(name)
         if path.is_dir():
-            files = [each for each in path.rglob("*") if each.suffix.lower() in IMAGE_SUFFIXES]
+            files = list(image_files(path))
             if not files:
                 raise DataError(f"No images in {name}. They end with {', '.join(IMAGE_SUFFIXES)}.")
         elif not path.exists() and glob.has_magic(name):

@@ -17,7 +17,7 @@ from pipelines.images import apply_symmetries
 from pipelines.records import ALL_SYMMETRIES, DataError, symmetries
 from spatialnet_keras.config import ConfigError, DecodeConfig, override
 from spatialnet_keras.consensus import Consensus, choose
-from spatialnet_keras.inference import Outputs, consensus_of
+from spatialnet_keras.inference import Outputs, consensus_of, mean_over_symmetries
 from spatialnet_keras.prediction.inputs import Item, as_stored, each_image
 from spatialnet_keras.prediction.questions import Questions, prepare
 from spatialnet_keras.run import Run
@@ -246,15 +246,13 @@ class Predictor:
         if not names:
             return {}
         count = len(found["image_vector"])
-        sums = {name: found[name].astype("float64") for name in names}
-        for code in range(1, len(ALL_SYMMETRIES)):
-            tiles = apply_symmetries(x["image"], np.full(len(x["image"]), code))
-            turned = self._model(names).predict_on_batch(x | {"image": tiles})
-            for name in names:
-                sums[name] += np.asarray(turned[name])[:count]
-        means = {
-            name: (each / len(ALL_SYMMETRIES)).astype("float32") for name, each in sums.items()
-        }
+
+        def turned(symmetry: int) -> Outputs:
+            tiles = apply_symmetries(x["image"], np.full(len(x["image"]), symmetry))
+            seen = self._model(names).predict_on_batch(x | {"image": tiles})
+            return {name: np.asarray(seen[name])[:count] for name in names}
+
+        means = mean_over_symmetries({name: found[name] for name in names}, turned)
         for place, text in enumerate(questions.texts if questions else ()):
             if symmetries(text) != ALL_SYMMETRIES:
                 for name in names & {task.name for task in questions.tasks}:

@@ -57,25 +57,30 @@ def _compute(path: Path, below: keras.Model, images: np.ndarray, symmetries: int
     shape = (len(images), symmetries, *below.output.shape[1:])
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     header = {"descr": np.dtype(_DTYPE).str, "fortran_order": False, "shape": shape}
-    try:
-        with (
-            cache_written(),
-            temporary.open("xb") as file,
-            progress(len(images) * symmetries, "Features", "image") as bar,
-        ):
-            np.lib.format.write_array_header_1_0(file, header)
-            for start in range(0, len(images), BATCH):
-                tiles = images[start : start + BATCH]
-                found = np.empty((len(tiles), *shape[1:]), _DTYPE)
-                for code in range(symmetries):
-                    turned = apply_symmetries(tiles, np.full(len(tiles), code))
-                    found[:, code] = below.predict_on_batch(_full(turned))[: len(tiles)]
-                    bar.update(len(tiles))
-                # not a writable memory map: on a full disk that would be a SIGBUS, no error
-                file.write(found.data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with cache_written():
+        try:
+            with (
+                temporary.open("xb") as file,
+                progress(len(images) * symmetries, "Features", "image") as bar,
+            ):
+                np.lib.format.write_array_header_1_0(file, header)
+                for start in range(0, len(images), BATCH):
+                    tiles = images[start : start + BATCH]
+                    # not a writable memory map: on a full disk that would be a SIGBUS, no error
+                    file.write(_of_batch(below, tiles, shape[1:]).data)
+                    bar.update(symmetries * len(tiles))
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _of_batch(below: keras.Model, tiles: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Features of some tiles, of each symmetry: [b, *shape]."""
+    found = np.empty((len(tiles), *shape), _DTYPE)
+    for code in range(shape[0]):
+        turned = apply_symmetries(tiles, np.full(len(tiles), code))
+        found[:, code] = below.predict_on_batch(_full(turned))[: len(tiles)]
+    return found
 
 
 def _full(tiles: np.ndarray) -> np.ndarray:

@@ -1,0 +1,166 @@
+"""Image encoders: one interface for the ViT, a plain CNN and presets; regimes; features on disk."""
+
+import dataclasses
+import json
+
+import keras
+import keras_hub
+import numpy as np
+import pytest
+from keras import ops
+
+from spatialnet_keras.config import ConfigError, Pixels
+from spatialnet_keras.encoders import image_encoder, split_at_features
+from spatialnet_keras.encoders.preset import IMAGENET, halves, load_backbone
+from spatialnet_keras.layers import FEATURES
+from tests.encoders.helpers import TINY, encoded, tiles
+
+
+def test_every_encoder_gives_tokens_on_a_grid_and_a_vector_that_depend_on_the_tile(config):
+    encoder = image_encoder(config, Pixels())
+    found = encoder(tiles())
+    count, places, width = found["image_tokens"].shape
+    assert (count, width) == (3, 16)
+    assert round(places**0.5) ** 2 == places
+    vectors = ops.convert_to_numpy(found["image_vector"])
+    assert vectors.shape == (3, 16)
+    assert np.abs(vectors[0] - vectors[1]).max() > 1e-4
+
+
+@pytest.mark.filterwarnings("error:The structure of `inputs`")
+@pytest.mark.parametrize(("size", "side"), [(24, 24), (32, 32), (30, 32), (35, 32)])
+def test_a_preset_that_interpolates_its_positions_sees_images_at_their_own_size(
+    presets, size, side
+):
+    wanted = keras_hub.models.Backbone.from_preset(
+        str(presets["dino"]), image_shape=(side, side, 3)
+    )
+    config = dataclasses.replace(TINY, encoder=f"preset:{presets['dino']}", image_size=size)
+    encoder = image_encoder(config, Pixels())
+    image = np.full((1, size, size, 3), 90, "uint8")
+    image[:, : size // 2] = 180
+    tokens = keras.Model(encoder.input, encoder.get_layer(FEATURES).output)(image)
+    pixels = (image - IMAGENET[0]) / IMAGENET[1]
+    pixels = ops.image.resize(pixels.astype("float32"), (side, side), antialias=True)
+    expected = ops.convert_to_numpy(wanted({"images": pixels}))
+    assert np.allclose(ops.convert_to_numpy(tokens), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("stem", ["patches", "convolutions"])
+def test_convolutions_see_beyond_their_patch(stem):
+    encoder = image_encoder(dataclasses.replace(TINY, stem=stem), Pixels())
+    embed = keras.Model(encoder.input, encoder.get_layer("patch_embedding").output)
+    one = np.zeros((1, 32, 32, 3), "uint8")
+    other = one.copy()
+    other[0, 8:16, 8:16] = 255  # the patch in row 1, column 1 of the 4 x 4 grid
+    before, after = (ops.convert_to_numpy(embed(each)).reshape(16, 16) for each in (one, other))
+    changed = np.abs(after - before).max(axis=1).reshape(4, 4) > 1e-6
+    assert changed[1, 1] and not changed[3].any() and not changed[:, 3].any()
+    assert (changed.sum() > 1) == (stem == "convolutions")
+
+
+def test_a_mimetic_start_lets_tokens_look_at_those_like_them():
+    def likeness(start: str) -> tuple[float, float]:
+        keras.utils.set_random_seed(0)
+        settings = dataclasses.replace(
+            TINY, width=64, heads=2, layers=1, positions="sine", attention_start=start
+        )
+        (layer,) = (
+            each
+            for each in image_encoder(settings, Pixels()).layers
+            if isinstance(each, keras.layers.MultiHeadAttention)
+        )
+        query, key, value, output = (
+            ops.convert_to_numpy(each.kernel)
+            for each in (layer.query_dense, layer.key_dense, layer.value_dense, layer.output_dense)
+        )
+        looks = np.einsum("ihc,jhc->hij", query, key)
+        # the mean of the diagonal, in deviations of the rest
+        inward = np.mean([np.trace(each) / 64 / each.std() for each in looks])
+        given = value.reshape(64, 64) @ output.reshape(64, 64)
+        return float(inward), float(np.trace(given) / 64 / given.std())
+
+    looks, gives = likeness("mimetic")
+    assert looks > 3
+    assert gives < -3
+    assert max(map(abs, likeness("random"))) < 1
+
+
+def test_a_mimetic_start_leaves_what_a_preset_has_learned(presets):
+    def values(start: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        keras.utils.set_random_seed(0)
+        settings = dataclasses.replace(
+            TINY, encoder=f"preset:{presets['tokens']}", hybrid_layers=1, attention_start=start
+        )
+        parts = split_at_features(image_encoder(settings, Pixels()))
+        return tuple([ops.convert_to_numpy(each) for each in part.weights] for part in parts)
+
+    (learned, above), (kept, started) = values("random"), values("mimetic")
+    assert all(map(np.array_equal, learned, kept))
+    assert not all(map(np.array_equal, above, started))
+
+
+def test_every_encoder_survives_saving(config, tmp_path):
+    encoder = image_encoder(config, Pixels())
+    encoder.save(tmp_path / "encoder.keras")
+    again = keras.saving.load_model(tmp_path / "encoder.keras")
+    for name, value in encoded(encoder, tiles()).items():
+        assert np.allclose(encoded(again, tiles())[name], value, atol=1e-5)
+
+
+def test_features_and_what_follows_are_the_whole_encoder(config):
+    encoder = image_encoder(config, Pixels())
+    below, above = split_at_features(encoder)
+    parts = encoded(above, below(tiles()))
+    for name, value in encoded(encoder, tiles()).items():
+        assert np.allclose(parts[name], value, atol=1e-5)
+
+
+def test_halves_of_a_preset_are_the_preset(presets):
+    for folder in presets.values():
+        backbone = load_backbone(str(folder))
+        side = backbone.inputs[0].shape[1] or 32
+        x = np.random.default_rng(0).normal(size=(2, side, side, 3)).astype("float32")
+        lower, upper = halves(backbone, 0.4)
+        assert 0 < lower.count_params() < backbone.count_params()
+        assert np.allclose(
+            ops.convert_to_numpy(upper(lower(x))), ops.convert_to_numpy(backbone(x)), atol=1e-4
+        )
+
+
+BAD_PRESETS = {
+    "no such folder": ("./nowhere", "No preset in ./nowhere"),
+    "no config": ("{root}", "it has no config.json"),
+    "no network": ("resnet_18_imagenet_which_is_not", "cannot be loaded"),
+}
+
+
+@pytest.mark.parametrize(("name", "said"), BAD_PRESETS.values(), ids=BAD_PRESETS)
+def test_a_preset_that_cannot_be_loaded_is_one_line(name, said, tmp_path):
+    with pytest.raises(ConfigError, match=said) as caught:
+        load_backbone(name.format(root=tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_another_shape_are_one_line(presets, tmp_path):
+    folder = tmp_path / "wrong"
+    folder.mkdir()
+    for path in presets["tokens"].iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    config = json.loads((folder / "config.json").read_text())
+    config["config"]["hidden_dim"] = 32
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ConfigError, match="cannot be loaded") as caught:
+        load_backbone(str(folder))
+    assert "\n" not in str(caught.value)
+
+
+def test_what_training_changes_of_interpolated_positions_is_what_the_file_holds(presets, tmp_path):
+    config = dataclasses.replace(TINY, encoder=f"preset:{presets['dino']}")
+    encoder = image_encoder(config, Pixels())
+    for variable in encoder.trainable_variables:
+        variable.assign(variable + 0.05)
+    encoder.save(tmp_path / "best.keras")
+    again = keras.saving.load_model(tmp_path / "best.keras")
+    for name, value in encoded(encoder, tiles(2)).items():
+        np.testing.assert_allclose(encoded(again, tiles(2))[name], value, atol=1e-4)
