@@ -15,6 +15,7 @@ from pathlib import Path
 import keras_hub
 import numpy as np
 
+LONGEST_WORD = 256  # bytes in UTF-8: the tokenizer takes no longer ones into its vocabulary
 SPECIAL_WORDS = ("[PAD]", "[UNK]", "[START]", "[END]")
 PAD, UNKNOWN, START, END = range(4)
 
@@ -40,8 +41,9 @@ class Vocabulary:
 
     @classmethod
     def fit(cls, sentences: Iterable[str]) -> "Vocabulary":
-        """The vocabulary of some sentences."""
+        """The vocabulary of some sentences, without words above `LONGEST_WORD`."""
         found = {word for sentence in set(sentences) for word in split_words(sentence)}
+        found = {word for word in found if len(word.encode()) <= LONGEST_WORD}
         return cls(SPECIAL_WORDS + tuple(sorted(found)))
 
     @classmethod

@@ -32,6 +32,14 @@ def test_long_sentences_are_cut_and_short_ones_padded():
     assert (ids != PAD).sum(axis=1).tolist() == [3, 1]
 
 
+def test_a_word_that_is_too_long_is_unknown_and_the_others_are_not():
+    endless = "ป่า" * 40  # a script without spaces: a sentence is a word, here of 360 bytes
+    vocabulary = Vocabulary.fit([f"a forest {endless}", "a river"])
+    assert vocabulary.words[4:] == ("a", "forest", "river")
+    ids = vocabulary.encode([f"a {endless} river"], 4)[0]
+    assert ids.tolist() == [4, UNKNOWN, 6, PAD]
+
+
 def test_repeated_and_no_sentences():
     assert VOCABULARY.encode([], 5).shape == (0, 5)
     ids = VOCABULARY.encode(["a road", "how", "a road"], 4)
