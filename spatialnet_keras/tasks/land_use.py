@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import keras
-import numpy as np
-
 from pipelines.records import Records
 from spatialnet_keras.tasks.task import Classification, Truth
 
@@ -20,12 +17,3 @@ class LandUse(Classification):
     def truths(self, records: Records) -> list[Truth]:
         """One class an image."""
         return [row.land_use or None for row in records]
-
-    def encode(self, labels: list[Truth]) -> tuple[np.ndarray, np.ndarray]:
-        """One-hot float32 [n, K], weights float32 [n]: tiles may be mixed, and then labels are."""
-        ids, known = super().encode(labels)
-        return np.eye(len(self.classes), dtype=np.float32)[ids] * known[:, None], known
-
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """Accuracy; of mixed tiles, that of the larger part."""
-        return [keras.metrics.CategoricalAccuracy(name="accuracy")]

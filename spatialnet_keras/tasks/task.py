@@ -57,7 +57,10 @@ class Task:
         raise NotImplementedError
 
     def encode(self, labels: list[Truth]) -> tuple[np.ndarray, np.ndarray]:
-        """Raw labels -> targets [n, ...], weights float32 [n]; 0 and 0 where there is none."""
+        """Raw labels -> targets [n, ...], weights float32 [n]; 0 and 0 where there is none.
+
+        Where tiles are mixed, so are the targets of images: a mean of two must mean something.
+        """
         raise NotImplementedError
 
     def head(self, config: ModelConfig) -> keras.Model:
@@ -136,10 +139,13 @@ class Classification(Task):
         return dataclasses.replace(self, classes=classes, floor_answers=floor_answers)
 
     def encode(self, truths: list[Truth]) -> tuple[np.ndarray, np.ndarray]:
-        """Class ids int32 [n]; a class that training never saw has weight 0."""
+        """Class ids int32 [n], of images one-hot float32 [n, K]; unseen classes have weight 0."""
         ids = {name: index for index, name in enumerate(self.classes)}
         found = np.array([ids.get(truth, -1) for truth in truths], np.int32).reshape(-1)
-        return found.clip(min=0), (found >= 0).astype(np.float32)
+        known = (found >= 0).astype(np.float32)
+        if self.unit != "image":
+            return found.clip(min=0), known
+        return np.eye(len(self.classes), dtype=np.float32)[found] * known[:, None], known
 
     def head(self, config: ModelConfig) -> keras.Model:
         """Linear, [..., D] -> logits float32 [..., K]."""
@@ -150,7 +156,9 @@ class Classification(Task):
         return CrossEntropy(label_smoothing)
 
     def metrics(self) -> list[keras.metrics.Metric]:
-        """Accuracy."""
+        """Accuracy; of mixed tiles, that of the larger part."""
+        if self.unit == "image":
+            return [keras.metrics.CategoricalAccuracy(name="accuracy")]
         return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
 
     def answer(self, output: np.ndarray) -> list[str]:

@@ -13,10 +13,25 @@ from pipelines.records import DataError, Question, Record, Records
 from spatialnet_keras.config import ConfigError
 from spatialnet_keras.presets import PRESETS
 from spatialnet_keras.tasks import TASKS, task
+from spatialnet_keras.tasks.task import Classification
 
 
 def records(split: str = "train") -> Records:
-    """Three images; each task has labels of two kinds and sentences that are not its own."""
+    """Three images; each task has labels of two kinds and sentences that are not its own.
+
+    Of a new type there are two questions on the last image.
+    """
+    by_hand = _by_hand(split)
+    known = {question.type for row in by_hand for question in row.questions}
+    new = {getattr(each, "question_type", None) for each in TASKS} - known - {None}
+    questions = tuple(Question(f"{kind} of {no}?", kind, no) for kind in new for no in ("1", "2"))
+    *others, last = by_hand.rows
+    return dataclasses.replace(
+        by_hand, rows=(*others, dataclasses.replace(last, questions=questions))
+    )
+
+
+def _by_hand(split: str) -> Records:
     return Records(
         "hand",
         split,
@@ -80,6 +95,25 @@ def test_encode_then_answer_is_a_round_trip(each):
 def _as_written(each, label: str) -> str:
     """A caption comes back in lower case, its stop where a writer puts it."""
     return label.lower().replace(" .", ".") if each.unit == "caption" else label
+
+
+@pytest.mark.parametrize("each", [t for t in TASKS if t.unit == "image"], ids=lambda t: t.name)
+def test_of_mixed_tiles_a_target_lies_between_both(each):
+    ready = each.fit([records()])
+    labels = [label for label in ready.labels(records()) if label is not None]
+    one, other = (ready.encode([label])[0] for label in dict.fromkeys(labels))
+    assert ready.answer(0.6 * one + 0.4 * other) == [labels[0]]
+    assert ready.answer(0.4 * one + 0.6 * other) != [labels[0]]
+
+
+def test_classes_of_a_new_image_task_can_be_mixed():
+    class Season(Classification):
+        unit = "image"
+
+    season = Season("season", classes=("dry", "green", "wet"))
+    (dry, wet), _ = season.encode(["dry", "wet"])
+    mixed = (dry + wet) / 2
+    assert mixed.tolist() == [0.5, 0, 0.5], "not the class between them"
 
 
 @fitted_on_labels
