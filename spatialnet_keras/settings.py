@@ -9,6 +9,9 @@ from typing import Any
 
 from pipelines.records import unknown
 
+# Each is a module in `encoders`; CLASS_TOKEN: those that can put a token before the others.
+ENCODERS, CLASS_TOKEN = ("vit", "cnn", "preset"), ("vit", "preset")
+
 
 class ConfigError(ValueError):
     """A choice that cannot work: one line with the rule and what was received."""
@@ -113,16 +116,15 @@ class ModelConfig:
                     f"{each.name} must be at least {least}. Received: {getattr(self, each.name)}."
                 )
         kind, _, name = self.encoder.partition(":")
-        if kind not in ("vit", "cnn", "preset") or (kind == "preset") != bool(name):
-            raise ConfigError(
-                f"encoder must be vit, cnn or preset:NAME_OR_FOLDER. Received: {self.encoder!r}."
-            )
+        if kind not in ENCODERS or (kind == "preset") != bool(name):
+            known = ", ".join(ENCODERS).replace("preset", "preset:NAME_OR_FOLDER")
+            raise ConfigError(f"encoder must be one of {known}. Received: {self.encoder!r}.")
         if not self.word_deviation > 0:
             raise ConfigError(f"word_deviation must be positive. Received: {self.word_deviation}.")
         if not 0 < self.frozen_share <= 1:
             raise ConfigError(f"frozen_share must be in (0, 1]. Received: {self.frozen_share}.")
-        if kind == "cnn" and self.pooling == "cls":
-            raise ConfigError("encoder cnn has no class token. Use pooling mean.")
+        if kind not in CLASS_TOKEN and self.pooling == "cls":
+            raise ConfigError(f"encoder {kind} has no class token. Use pooling mean.")
         if kind == "preset" and self.pooling == "cls" and not self.hybrid_layers:
             raise ConfigError(
                 "Behind a preset a class token sees the tile by blocks alone: pooling must be "

@@ -1,13 +1,18 @@
 """Encoders: a tile to image tokens, a question to a vector of what the image says to it.
 
-A new image encoder is a file here with `tokens(image, config, pixels)` and an entry in `ENCODERS`.
+A new image encoder is a file here and its name in `settings.ENCODERS`. The file has
+`tokens(image, config, pixels, drop_tokens)`: a symbolic batch of stored pixels [B, S, S, C] to the
+tokens [B, N, D] of a square of places, row by row; `drop_tokens`: whether `config.token_dropout`
+applies in training. Attention is drawn of blocks made by `layers.transformer_block` with the names
+block_1, block_2, ...
 """
+
+from importlib import import_module
 
 import keras
 from keras import ops
 
 from spatialnet_keras.config import ModelConfig, Pixels
-from spatialnet_keras.encoders import cnn, preset, vit
 from spatialnet_keras.encoders.mimetic import mimic
 from spatialnet_keras.encoders.question import question_encoder
 from spatialnet_keras.layers import (
@@ -17,10 +22,11 @@ from spatialnet_keras.layers import (
     layer_norm,
     transformer_block,
 )
+from spatialnet_keras.settings import ENCODERS
 
-ENCODERS = {"vit": vit.tokens, "cnn": cnn.tokens, "preset": preset.tokens}
+_TOKENS = {name: import_module(f"{__name__}.{name}").tokens for name in ENCODERS}
 
-__all__ = ["ENCODERS", "FEATURES", "image_encoder", "question_encoder", "split_at_features"]
+__all__ = ["FEATURES", "image_encoder", "question_encoder", "split_at_features"]
 
 
 def image_encoder(config: ModelConfig, pixels: Pixels, drop_tokens: bool = True) -> keras.Model:
@@ -38,7 +44,7 @@ def image_encoder(config: ModelConfig, pixels: Pixels, drop_tokens: bool = True)
     size = config.image_size
     image = keras.Input((size, size, pixels.bands), dtype=pixels.dtype, name="image")
     kind, _, _ = config.encoder.partition(":")
-    x = ENCODERS[kind](image, config, pixels, drop_tokens)
+    x = _TOKENS[kind](image, config, pixels, drop_tokens)
     x = _hybrid(x, config) if kind == "preset" else keras.layers.Identity(name=FEATURES)(x)
     # a layer of its own, so that a model may begin at the features
     x = keras.layers.Identity(name="image_tokens")(x)

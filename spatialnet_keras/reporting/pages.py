@@ -22,7 +22,7 @@ class Row:
         score: The score.
         name: For people.
         floors: (name, value) of what it must beat, as far as it has any.
-        gain: By how much the score is better than its best floor; None for a mean without floors.
+        gain: By how much the score is better than its best floor.
         sure: Whether the interval lies above the best floor; None without interval.
     """
 
@@ -169,6 +169,8 @@ def encoder(config: Config) -> str:
         text = f"preset {Path(name).name}: {size}, {model.hybrid_layers} blocks on top"
     elif kind == "cnn":
         text = f"plain convolutional network: {size}, width {model.width}, {model.layers} layers"
+    elif kind != "vit":
+        text = f"{kind}: {size}, width {model.width}, {model.layers} layers"
     else:
         start = "in patches" if model.stem == "patches" else "by convolutions to places"
         text = f"vision transformer: {size} {start} of {model.patch_size}, width {model.width}, "

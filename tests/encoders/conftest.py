@@ -8,6 +8,7 @@ import keras_hub
 import pytest
 
 from spatialnet_keras.config import ModelConfig
+from spatialnet_keras.settings import ENCODERS
 from tests.encoders.helpers import TINY
 
 
@@ -36,7 +37,7 @@ def presets(tmp_path_factory) -> dict[str, Path]:
     return {name: root / name for name in made}
 
 
-@pytest.fixture(params=["vit", "stem", "cnn", "map", "tokens", "dino"])
+@pytest.fixture(params=[*(n for n in ENCODERS if n != "preset"), "stem", "map", "tokens", "dino"])
 def config(request, presets) -> ModelConfig:
     if request.param == "stem":
         return dataclasses.replace(TINY, stem="convolutions")
