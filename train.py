@@ -1,6 +1,6 @@
 """Trains SpatialNet-ViT: data on disk -> tf.data -> Keras model -> fit -> scores -> run directory.
 
-python train.py                                          a procedural city, three minutes on a CPU
+python train.py                                          a procedural city, some minutes on a CPU
 python train.py --data ucm_captions=DIR --preset small   real images
 """
 

@@ -31,7 +31,9 @@ SECONDS = 1.0  # of a turn
 
 _AS_STORED = Augmentation()
 _SMALL = PRESETS["small"].train
-_AS_SMALL = Augmentation(_SMALL.symmetries, _SMALL.crop, _SMALL.jitter, _SMALL.gain)
+_AS_SMALL = Augmentation(
+    symmetries=_SMALL.symmetries, crop=_SMALL.crop, jitter=_SMALL.jitter, gain=_SMALL.gain
+)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 from pipelines.images import Box, apply_symmetries, resize, turned
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Augmentation:
     """What is done to the tiles of a training batch.
 

@@ -34,7 +34,7 @@ def answer_sheet(
 
     Args:
         part: One split of one data set.
-        outputs: Of `evaluate.predict` on it.
+        outputs: Of `inference.predict` on it.
         tasks: Fitted tasks.
         count: How many tiles, spread evenly over the split.
         columns: Tiles side by side.

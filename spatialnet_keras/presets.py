@@ -4,7 +4,7 @@ from pipelines.records import unknown
 from spatialnet_keras.config import Config, ConfigError, DecodeConfig, ModelConfig, TrainConfig
 
 PRESETS = {
-    # Exactly the paper's numbers; the rest are the defaults above.
+    # Exactly the paper's numbers; the rest are the defaults of `settings`.
     "paper": Config(preset="paper"),
     # For CPU users on real images: the paper's 16 x 16 grid of tokens, on smaller tiles. Tokens
     # left out make an epoch four times cheaper; a mimetic start and Muon learn in a sixth of the
@@ -62,7 +62,7 @@ PRESETS = {
             mix=0.6,
         ),
     ),
-    # For the first three minutes, tests and teaching.
+    # For the first minutes, tests and teaching.
     "tiny": Config(
         preset="tiny",
         model=ModelConfig(

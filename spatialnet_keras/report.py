@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     flags = parser.parse_args(arguments)
     with commands.quiet_stderr():
         from spatialnet_keras.evaluation.scoring import evaluations
-        from spatialnet_keras.reporting.writing import write_comparison, write_report
+        from spatialnet_keras.reporting.writing import COMPARISON, write_comparison, write_report
         from spatialnet_keras.run import Run
 
     runs = [Run.open(path) for path in flags.runs]
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(write_report(runs[0], found, out))
         return
     common = os.path.commonpath([run.path.resolve().parent for run in runs])
-    print(write_comparison(runs, out or Path(common) / "comparison.html"))
+    print(write_comparison(runs, out or Path(common) / COMPARISON))
 
 
 if __name__ == "__main__":

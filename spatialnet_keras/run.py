@@ -29,7 +29,7 @@ class Run:
         path: The directory.
         config: What was chosen; `config.tasks` holds every task with its lambda_t.
         tasks: Fitted, in the order of the model's outputs.
-        vocabulary: Of the questions and captions of the training split.
+        vocabulary: Of the questions of the training split; captions have their own.
     """
 
     path: Path

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,15 +26,6 @@ LONGEST = (
     "portable",
     "saved_model",
 )
-
-
-def pytest_configure(config):
-    """What XLA compiles for one test is there for all others, in any process."""
-    if os.environ.get("KERAS_BACKEND") == "jax" and not hasattr(config, "workerinput"):
-        folder = tempfile.TemporaryDirectory(prefix="jax-")
-        config.add_cleanup(folder.cleanup)
-        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", folder.name)
-        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 
 
 def pytest_collection_modifyitems(items):

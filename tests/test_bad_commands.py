@@ -1,5 +1,6 @@
 """Commands with bad flags and bad files: one line, and nothing left; their help."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import pytest
 
 import train
 from spatialnet_keras import evaluate
+from spatialnet_keras.settings import DecodeConfig, ModelConfig, TrainConfig
 
 ROOT = Path(__file__).parents[1]
 
@@ -123,17 +125,25 @@ def test_an_unknown_split_is_answered_with_the_nearest(trained_run, exit_code, c
     "module",
     [
         "train.py", "spatialnet_keras.evaluate", "spatialnet_keras.predict",
-        "spatialnet_keras.scene", "pipelines.synthetic",
+        "spatialnet_keras.scene", "spatialnet_keras.export", "spatialnet_keras.report",
+        "spatialnet_keras.scores", "pipelines.synthetic",
     ],
 )  # fmt: skip
 def test_help_is_complete_and_quick(module):
     command = [str(ROOT / module)] if module.endswith(".py") else ["-m", module]
     result = subprocess.run(
-        [sys.executable, *command, "--help"],
+        [sys.executable, "-X", "importtime", *command, "--help"],
         capture_output=True, text=True, cwd=ROOT, env=os.environ | {"COLUMNS": "100"},
     )  # fmt: skip
     assert result.returncode == 0
     assert "usage" in result.stdout
+    imported = {line.split("|")[-1].strip() for line in result.stderr.splitlines()}
+    assert "argparse" in imported
+    assert not imported & {"keras", "tensorflow"}, "--help waits for them"
+    sections = {"model": ModelConfig, "train": TrainConfig, "decode": DecodeConfig}
+    for section, kind in sections.items() if module == "train.py" else ():
+        for field in dataclasses.fields(kind):
+            assert f"--{section}.{field.name} " in result.stdout
 
 
 def test_both_packages_are_importable_from_any_folder(tmp_path):

@@ -192,7 +192,9 @@ def test_a_student_comes_to_agree_with_its_teacher(city, teacher, tmp_path, look
     model = training.build_model(run.config, run.tasks, 0)
     taught = training_model(model, run.config, run.tasks, {}, made)
     compile_model(taught, run.config, run.tasks, 100)
-    batches = training_batches([examples], 16, {}, 0, 40, augmentation=Augmentation(True))
+    batches = training_batches(
+        [examples], 16, {}, 0, 40, augmentation=Augmentation(symmetries=True)
+    )
     agreement = [(labels == said).mean()]  # all that labels could teach
     for _ in range(2):
         found = model.predict(tiles, verbose=0)["land_use"].argmax(axis=-1)

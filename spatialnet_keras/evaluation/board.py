@@ -10,7 +10,6 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from google.protobuf import text_format
 from PIL import Image
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
@@ -131,7 +130,7 @@ def _write_embeddings(run: Run, found: Evaluation, place: Path) -> None:
     )
     embedding.sprite.image_path = "tiles.png"
     embedding.sprite.single_image_dim.extend([SPRITE, SPRITE])
-    write_text(place / "projector_config.pbtxt", text_format.MessageToString(config))
+    write_text(place / "projector_config.pbtxt", str(config))
 
 
 def _sprite(images: np.ndarray) -> Image.Image:

@@ -74,19 +74,10 @@ def _answers_of(tasks: Sequence[Task], name: str, outputs: Outputs) -> list[str]
     return task.answer(outputs[name])
 
 
-def evaluate(run: Run, splits: Sequence[str], skip_bad: bool = False) -> list[Score]:
-    """Scores the best epoch of a run on splits of each of its data sets.
-
-    Raises:
-        DataError: If the data or the run cannot be read, or nothing in a split has a label.
-    """
-    return [score for each in evaluations(run, splits, skip_bad) for score in each.scores]
-
-
 def evaluations(
     run: Run, splits: Sequence[str], skip_bad: bool = False, own: Run | None = None
 ) -> list[Evaluation]:
-    """The same with what the scores come from: predicting takes longer than all the rest.
+    """Scores the best epoch of a run on splits of each of its data sets, and keeps what said so.
 
     Args:
         run: The run; its configuration names the data to score it on.

@@ -27,7 +27,7 @@ def compile_model(
     With a teacher, its share of lambda_t L_t goes to the imitation of its land use.
 
     Args:
-        model: Of `build_model`, `model_on_features` or `taught_model`.
+        model: Of `build_model`, `model_on_features` or `training_model`.
         config: Of the run; `config.tasks` holds every lambda_t.
         tasks: Fitted tasks.
         steps: Of the whole training, for the schedule.

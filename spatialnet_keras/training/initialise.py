@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from pipelines.cells import covered
 from pipelines.records import DataError
 from spatialnet_keras.run import Run
 
@@ -87,16 +88,10 @@ def _by_word(mine, other: np.ndarray, own: Sequence[str], theirs: Sequence[str])
 
 def _patches(kernel: np.ndarray, size: int) -> np.ndarray:
     """Kernel [P, P, C, D] -> [size, size, C, D]: of a patch, as of the same patch in P x P."""
-    shares = _shares(len(kernel), size)
+    bounds = np.linspace(0, 1, size + 1)
+    # how much of each of P places along a line lies in each of the others: [P, size]
+    shares = covered(len(kernel), bounds[:-1], bounds[1:]).T * len(kernel)
     return np.einsum("ap,bq,abcd->pqcd", shares, shares, kernel)
-
-
-def _shares(places: int, others: int) -> np.ndarray:
-    """How much of each of `places` along a line lies in each of `others`: [places, others]."""
-    edges, bounds = np.linspace(0, 1, places + 1), np.linspace(0, 1, others + 1)
-    ends = np.minimum(edges[1:, None], bounds[1:])
-    starts = np.maximum(edges[:-1, None], bounds[:-1])
-    return np.maximum(ends - starts, 0) * places
 
 
 def _positions(table: np.ndarray, places: int) -> np.ndarray:

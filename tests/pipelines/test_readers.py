@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines import rsvqa_hr, rsvqa_lr, ucm_captions
+from pipelines import DATASETS, load, rsvqa_hr, rsvqa_lr, ucm_captions
 from pipelines.images import read_image
 from pipelines.records import DataError, Question, Record
 
@@ -60,6 +60,11 @@ def message_of(load, *arguments):
     message = str(caught.value)
     assert "\n" not in message
     return message
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_a_folder_that_is_not_there_is_named(name, tmp_path):
+    assert str(tmp_path / "nowhere") in message_of(load, name, tmp_path / "nowhere", "train")
 
 
 def test_ucm_rows_come_from_their_split_with_raw_sentences_in_order(ucm):

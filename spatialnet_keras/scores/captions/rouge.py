@@ -31,11 +31,6 @@ def _image(said: Sequence[Words], hypothesis: Words) -> float:
     return (1 + BETA**2) * precision * recall / (recall + BETA**2 * precision)
 
 
-def common_length(left: Words, right: Words) -> int:
-    """The length of the longest common subsequence."""
-    return _common(_places(left), len(left), right)
-
-
 def _places(words: Words) -> dict:
     """For each word, the bits of the places where it stands."""
     places: dict = {}
