@@ -10,7 +10,7 @@ import tensorflow as tf
 from spatialnet_keras.export.pixels import OK
 from spatialnet_keras.text import END, PAD, SPECIAL_WORDS, UNKNOWN, Vocabulary, split_words
 
-EMPTY = "question is empty"
+EMPTY = "question has no words"
 NOT_TEXT = "question is not UTF-8 text"
 STRANGE = "question has no word that is known"
 PARTLY_STRANGE = "question has words never seen in training"
@@ -48,7 +48,10 @@ class QuestionWords(tf.Module):
         )
 
     def __call__(self, questions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """String [n] -> ids int32 [n, Q], status string [n], and whether to answer, bool [n]."""
+        """String [n] -> ids int32 [n, Q], status string [n], and whether to answer, bool [n].
+
+        A question is answered if the network knows one word of it at least.
+        """
         text = tf.strings.unicode_transcode(questions, "UTF-8", "UTF-8")
         text_only = text == questions
         text = tf.strings.regex_replace(text, "[ßẞ]", "ss")
@@ -60,12 +63,13 @@ class QuestionWords(tf.Module):
         ids = tf.where(read == "", PAD, self.table.lookup(read))
         cut = f"question was cut after {self.length} words"
         status = tf.where(counts > self.length, cut, OK)
-        strange = (ids == UNKNOWN) & tf.strings.regex_full_match(read, _WORD)
-        partly = (status == OK) & tf.reduce_any(strange, axis=1)
+        named = tf.strings.regex_full_match(read, _WORD)
+        partly = (status == OK) & tf.reduce_any((ids == UNKNOWN) & named, axis=1)
         status = tf.where(partly, PARTLY_STRANGE, status)
-        status = tf.where(tf.reduce_any(ids > UNKNOWN, axis=1), status, STRANGE)
-        status = tf.where(counts == 0, EMPTY, status)
-        return ids, tf.where(text_only, status, NOT_TEXT), text_only & (counts > 0)
+        readable = tf.reduce_any((ids > UNKNOWN) & named, axis=1)
+        status = tf.where(readable, status, STRANGE)
+        status = tf.where(tf.reduce_any(named, axis=1), status, EMPTY)
+        return ids, tf.where(text_only, status, NOT_TEXT), text_only & readable
 
 
 def sentences(ids: tf.Tensor, vocabulary: Vocabulary) -> tf.Tensor:

@@ -74,15 +74,18 @@ def test_bad_questions_are_told_apart_from_the_good_ones_beside_them(run, served
         "Is there a road?": "ok",
         "": words.EMPTY,
         " \t\n\u200b": words.EMPTY,
+        "???": words.EMPTY,
+        "\U0001f600?": words.EMPTY,
         "is " * 10_000: f"question was cut after {length} words",
         b"\xff\xfe is there a road": words.NOT_TEXT,
-        "qwertz \u6c34": words.STRANGE,
+        "qwertz \u6c34?": words.STRANGE,
         "How many dragons are there?": words.PARTLY_STRANGE,
         "is\0there a road?": "ok",
     }
     found = served["ask"](image_bytes=[file(tiles[0])] * len(sent), question=list(sent))
     assert strings(found["status"]) == list(sent.values())
-    unanswered = [each in (words.EMPTY, words.NOT_TEXT) for each in sent.values()]
+    refused = (words.EMPTY, words.NOT_TEXT, words.STRANGE)
+    unanswered = [each in refused for each in sent.values()]
     assert [not each for each in strings(found["answer"])] == unanswered
     assert ((found["probability"] == 0) == unanswered).all()
     single = served["ask"](image_bytes=[file(tiles[0])], question=["Is there a road?"])
