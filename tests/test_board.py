@@ -154,6 +154,11 @@ def test_a_real_browser_shows_runs_in_tensorboard_and_in_the_report(trained_run,
         assert page.evaluate("document.images.length") >= 4
         assert page.evaluate(loaded)
         assert page.evaluate("document.querySelectorAll('svg path').length") > 10
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        fits = "document.documentElement.scrollWidth <= window.innerWidth"
+        assert page.evaluate(fits)
         asked = "performance.getEntriesByType('resource').map(each => each.name)"
         assert all(name.startswith("data:") for name in page.evaluate(asked))
+        for width in (320, 600):
+            page.open((trained_run / "report.html").as_uri(), width=width)
+            page.wait_for("Model card")
+            assert page.evaluate(fits), width

@@ -4,15 +4,20 @@ import dataclasses
 import json
 import re
 import shutil
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+import pipelines
 from spatialnet_keras import report
 from spatialnet_keras.evaluation.scoreboard import Score, floors_of, from_json
 from spatialnet_keras.presets import PRESETS
 from spatialnet_keras.reporting.charts import Line, chart
+from spatialnet_keras.reporting.gallery import answers_by_row
 from spatialnet_keras.reporting.pages import Row, duration
 from spatialnet_keras.run import Run
+from spatialnet_keras.tasks import task
 
 OUTSIDE = re.compile(r"""(?:src|href)\s*=\s*["'](?!data:|#)|url\((?!#)|@import|<script""")
 
@@ -90,6 +95,37 @@ def test_two_runs_stand_side_by_side_with_what_differs(trained_run, other, exit_
     assert text.index(">run<") < text.index(">other<")
 
 
+def test_beside_other_runs_each_score_stands_over_the_best_of_its_own_floors(
+    trained_run, other, exit_code, tmp_path
+):
+    metrics = json.loads((other / "metrics.json").read_text())
+    for entry in metrics["scores"]:
+        if (entry["split"], entry["task"], entry["score"]) == ("test", "presence", "accuracy"):
+            entry |= {"value": 0.5, "interval": [0.4, 0.6], "blind": 0.987, "shuffled": 0.3}
+    (other / "metrics.json").write_text(json.dumps(metrics))
+    out = tmp_path / "both.html"
+    assert exit_code(report.main, str(trained_run), str(other), "--out", str(out)) == 0
+    text = out.read_text(encoding="utf-8")
+    assert "blind 98.7%" in text
+    assert "blind: a model of the question&#39;s words alone" in text
+
+
+def test_of_many_runs_no_two_have_lines_alike_and_one_legend_tells_them_apart(
+    trained_run, exit_code, tmp_path
+):
+    runs = [tmp_path / f"run_{number}" for number in range(9)]
+    for run in runs:
+        shutil.copytree(trained_run, run)
+    out = tmp_path / "nine.html"
+    assert exit_code(report.main, *map(str, runs), "--out", str(out)) == 0
+    text = out.read_text(encoding="utf-8")
+    training = text[text.index("<h2>Training</h2>") : text.index("<h2>What differs</h2>")]
+    lines = re.findall(r"border-top: 2px (\w+ var\(--series-\d\))\"></i> (\w+)", training)
+    assert [name for _, name in lines] == [run.name for run in runs]
+    assert len({drawn for drawn, _ in lines}) == 9
+    assert training.count("run_0") == 1
+
+
 def test_a_run_without_scores_is_one_line(trained_run, other, exit_code, capsys):
     metrics = json.loads((other / "metrics.json").read_text())
     del metrics["scores"]
@@ -112,6 +148,20 @@ def test_gains_are_measured_from_the_best_floor():
     assert not Row.of(unsure).sure
     error = Score("d", "test", "count", "mae", 2.0, 3.0, 100, 2.5, 4.0)
     assert Row.of(error).gain == pytest.approx(0.5)
+
+
+def test_the_bin_of_a_count_stands_with_its_probability(city):
+    records = pipelines.load("synthetic", city, "test")
+    chances = np.array([0.9, 0.7, 0.2, 0.1])
+    asked = sum(len(record.questions) for record in records)
+    found = SimpleNamespace(
+        part=SimpleNamespace(records=records),
+        outputs={"count": np.tile(np.log(chances / (1 - chances)), (asked, 1))},
+    )
+    count = dataclasses.replace(task("count"), ordinal=True, bin_medians=(0, 4, 30, 400, 2000))
+    answers = [answer for given in answers_by_row(found, [count]) for answer in given]
+    assert {answer.said for answer in answers} == {"30"}
+    assert [answer.probability for answer in answers] == pytest.approx([0.5] * len(answers))
 
 
 def test_a_chart_takes_its_colours_from_the_page():

@@ -20,6 +20,7 @@ _SERIES = [f"#0a0b{number:02x}" for number in range(1, SERIES + 1)]
 _CSS = {_INK: "currentColor", _MUTED: "var(--muted)", _ACCENT: "var(--accent)"} | {
     colour: f"var(--series-{number})" for number, colour in enumerate(_SERIES, 1)
 }
+_DASHES = "solid", "dashed", "dotted"  # in matplotlib's words and in those of CSS
 _SIZE = 3.4, 2.0  # inches
 
 
@@ -29,7 +30,13 @@ class Line:
 
     name: str
     values: Sequence[float]
-    series: int | None = None  # which of the page's colours; None: its accent
+    series: int | None = None  # which `stroke`; None: the page's accent
+
+
+def stroke(series: int) -> tuple[int, str]:
+    """The page's colour of a line, from 1, and its dashes: in all 24 that differ."""
+    turn, colour = divmod(series - 1, SERIES)
+    return colour + 1, _DASHES[turn % len(_DASHES)]
 
 
 def chart(
@@ -39,25 +46,28 @@ def chart(
     mark: int | None = None,
     percent: bool = False,
     log: bool = False,
+    legend: bool = True,
 ) -> str:
     """A small chart over epochs, as an <svg> element.
 
     Args:
         title: Above the chart.
-        lines: What is drawn; with more than one, their names stand in a legend.
+        lines: What is drawn.
         floor: What a model must beat, as a dashed line.
         mark: Epoch whose point is marked: the one that was kept.
         percent: Whether values are shares.
         log: Whether to draw the logarithm, if the values span more than a factor of 10.
+        legend: Whether the names of several lines stand in the chart.
     """
     figure = Figure(figsize=_SIZE, layout="constrained")
     axes = figure.add_subplot()
     for line in lines:
-        colour = _ACCENT if line.series is None else _SERIES[(line.series - 1) % SERIES]
+        number, dashes = stroke(line.series or 1)
+        colour = _SERIES[number - 1] if line.series else _ACCENT
         epochs = range(1, len(line.values) + 1)
         # matplotlib leaves names that begin with an underscore out of legends
         name = f"\u200b{line.name}" if line.name.startswith("_") else line.name
-        axes.plot(epochs, line.values, color=colour, linewidth=1.6, label=name)
+        axes.plot(epochs, line.values, color=colour, linestyle=dashes, linewidth=1.6, label=name)
         if mark and mark <= len(line.values) and line.series is None:
             axes.plot([mark], [line.values[mark - 1]], "o", color=colour, markersize=4.5)
     if floor is not None:
@@ -70,7 +80,7 @@ def chart(
         axes.yaxis.get_offset_text().set(color=_MUTED, fontsize=8)
     if percent:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
-    if len(lines) > 1:
+    if legend and len(lines) > 1:
         for text in axes.legend(frameon=False, fontsize=8, labelcolor=_INK).get_texts():
             text.set_parse_math(False)
     axes.set_title(title, fontsize=9, color=_INK, loc="left", parse_math=False)

@@ -12,7 +12,6 @@ from pipelines.images import read_image, resize
 from spatialnet_keras.evaluation.findings import Evaluation
 from spatialnet_keras.plots import viewable
 from spatialnet_keras.tasks import Task
-from spatialnet_keras.tasks.task import Classification
 
 # a stored tile [S, S, C] -> a picture uint8 [H, W, 3], or None where there is none to give
 Look = Callable[[np.ndarray], np.ndarray | None]
@@ -29,7 +28,7 @@ class Answer:
         said: The answer.
         truth: What is true; for captions, the sentence of a person.
         right: Whether they are equal; None for captions, where that is no measure.
-        probability: Of the answer, where the task has classes.
+        probability: Of the answer, where the task gives one.
     """
 
     asked: str
@@ -118,13 +117,7 @@ def _answer(task: Task, outputs: np.ndarray, place: int, asked: str, truth) -> A
     if task.unit == "caption":
         # data sets write "at the river ."
         return Answer(asked, said, truth[0].replace(" .", ".").replace(" ,", ","), None, None)
-    probability = _probability(output[0]) if isinstance(task, Classification) else None
-    return Answer(asked, said, truth, said == truth, probability)
-
-
-def _probability(logits: np.ndarray) -> float:
-    shares = np.exp(logits - logits.max())
-    return float(shares.max() / shares.sum())
+    return Answer(asked, said, truth, said == truth, task.probability(output)[0])
 
 
 def _card(found: Evaluation, row: int, answers: Sequence[Answer], look: Look | None) -> Card:

@@ -21,7 +21,8 @@ class Row:
     Attributes:
         score: The score.
         name: For people.
-        floors: (name, value) of what it must beat, as far as it has any.
+        floors: (name, value) of what it must beat.
+        best_floor: The name of the best of them.
         gain: By how much the score is better than its best floor.
         sure: Whether the interval lies above the best floor; None without interval.
     """
@@ -29,6 +30,7 @@ class Row:
     score: Score
     name: str
     floors: dict[str, float]
+    best_floor: str
     gain: float
     sure: bool | None
 
@@ -37,11 +39,13 @@ class Row:
         """The row of a score."""
         floors = {each: getattr(score, each) for each in FLOORS if getattr(score, each) is not None}
         if score.score in ("mae", "rmse"):  # errors: less is better
-            gain = min(floors.values()) - score.value
+            best = min(floors, key=floors.get)
+            gain = floors[best] - score.value
         else:
-            gain = score.value - max(floors.values())
-        sure = score.interval[0] > max(floors.values()) if score.interval else None
-        return cls(score, label(score), floors, gain, sure)
+            best = max(floors, key=floors.get)
+            gain = score.value - floors[best]
+        sure = score.interval[0] > floors[best] if score.interval else None
+        return cls(score, label(score), floors, best, gain, sure)
 
 
 def render(template: str, **values: Any) -> str:

@@ -15,7 +15,7 @@ from spatialnet_keras.evaluation.scoreboard import Score, floors_of, from_json
 from spatialnet_keras.plots import viewable
 from spatialnet_keras.prediction.attention import land_use_map
 from spatialnet_keras.prediction.overlays import heat
-from spatialnet_keras.reporting.charts import Line, chart
+from spatialnet_keras.reporting.charts import Line, chart, stroke
 from spatialnet_keras.reporting.gallery import Look, cards
 from spatialnet_keras.reporting.pages import (
     Row,
@@ -75,6 +75,8 @@ def write_comparison(runs: Sequence[Run], path: Path) -> Path:
         names=names,
         cards=[card(run) for run in runs],
         tables=_side_by_side(scores),
+        floors=floors_of([score for of_run in scores for score in of_run]),
+        strokes=[stroke(place) for place, _ in enumerate(names, 1)],
         curves=_overlaid(runs, names),
         differences=_differences(runs),
     )
@@ -170,7 +172,7 @@ def _overlaid(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
             if key in history[0]
         ]
         if lines:
-            found.append(chart(title, lines, percent=percent, log=key == "val_loss"))
+            found.append(chart(title, lines, percent=percent, log=key == "val_loss", legend=False))
     return found
 
 
