@@ -7,6 +7,7 @@ gets through.
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import tifffile
@@ -24,6 +25,7 @@ MAXIMUM_PIXELS = 100_000_000  # 300 MB of RGB a decoding thread
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 
+_LOADING = Lock()  # Pillow reads a file late, and one picture may be asked for by two threads
 _BILINEAR = Image.Resampling.BILINEAR
 
 Box = tuple[float, float, float, float]
@@ -33,7 +35,9 @@ class TooLargeError(DataError):
     """A scene, not a tile: more pixels than are decoded at once."""
 
 
-def read_image(path: str | Path, bands: Sequence[int] = (0, 1, 2)) -> np.ndarray:
+def read_image(
+    path: str | Path, bands: Sequence[int] = (0, 1, 2), dtype: str | None = None
+) -> np.ndarray:
     """Decodes one PNG, JPEG or TIFF file.
 
     Reads 8 and 16 bits, integers and floats, chunky and planar, uncompressed, LZW, deflate and
@@ -44,24 +48,30 @@ def read_image(path: str | Path, bands: Sequence[int] = (0, 1, 2)) -> np.ndarray
     Args:
         path: The file. Its first bytes decide what it is, not its name.
         bands: Which bands to keep, counted from 0, in this order.
+        dtype: What the pixels must come out as, if not just any.
 
     Returns:
         [H, W, len(bands)], uint8 or uint16 as stored, any other number as float32.
 
     Raises:
-        DataError: The file is missing, empty, cut off, no image, too small, too large, or lacks a
-            band.
+        DataError: The file is missing, empty, cut off, no image, too small, too large, lacks a
+            band, or is of another dtype.
     """
     path = Path(path)
     decode = _decoder(path)
-    try:
-        pixels = decode(path)
-    except DataError:
-        raise
-    except Exception as error:  # on bad bytes decoders raise anything: struct.error, KeyError, ...
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise DataError(f"{path} is damaged or cut off ({reason}). Copy it again.") from error
-    return np.ascontiguousarray(in_stored_dtype(path, _pick_bands(path, pixels, tuple(bands))))
+    return _decoded(path, lambda: decode(path), bands, dtype)
+
+
+def from_pillow(
+    name: str, picture: Image.Image, bands: Sequence[int] = (0, 1, 2), dtype: str | None = None
+) -> np.ndarray:
+    """What `read_image` makes of a file with this picture; a complaint opens with the name."""
+
+    def decode() -> np.ndarray:
+        with _LOADING:
+            return _decode_with_pillow(name, picture)
+
+    return _decoded(name, decode, bands, dtype)
 
 
 def resize(image: np.ndarray, size: int, box: Box | None = None) -> np.ndarray:
@@ -101,21 +111,28 @@ def turned(image: np.ndarray, degrees: float) -> np.ndarray:
     return _band_by_band(wide, lambda band: band.transform((side, side), affine, places, _BILINEAR))
 
 
-def in_stored_dtype(name: str | Path, pixels: np.ndarray) -> np.ndarray:
+def in_stored_dtype(name: str | Path, pixels: np.ndarray, wanted: str | None = None) -> np.ndarray:
     """Any numbers as they are stored: uint8, uint16 or float32.
 
     Raises:
-        DataError: They are no numbers, or not finite; it opens with the name.
+        DataError: They are no numbers, not finite, or come out in another dtype than is wanted; it
+            opens with the name.
     """
-    if pixels.dtype.kind == "b":
-        return pixels.astype(np.uint8) * 255
-    if pixels.dtype.kind == "u" and pixels.dtype.itemsize <= 2:
-        return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
-    if pixels.dtype.kind not in "iuf":
-        raise DataError(f"{name} holds {pixels.dtype} numbers. Save it as integers or floats.")
-    pixels = pixels.astype(np.float32)
-    if not np.isfinite(pixels).all():  # one NaN would make every weight NaN
-        raise DataError(f"{name} holds NaN or infinite pixels. Fill its no-data pixels first.")
+    given = pixels.dtype
+    if given.kind == "b":
+        pixels = pixels.astype(np.uint8) * 255
+    elif given.kind == "u" and given.itemsize <= 2:
+        pixels = pixels.astype(given.newbyteorder("="), copy=False)
+    elif given.kind in "iuf":
+        pixels = pixels.astype(np.float32)
+        if not np.isfinite(pixels).all():  # one NaN would make every weight NaN
+            raise DataError(f"{name} holds NaN or infinite pixels. Fill its no-data pixels first.")
+    else:
+        raise DataError(f"{name} holds {given} numbers. Save it as integers or floats.")
+    if wanted not in (None, str(pixels.dtype)):
+        raise DataError(
+            f"{name} holds {given} pixels, the run was trained on {wanted}. Convert it."
+        )
     return pixels
 
 
@@ -169,6 +186,23 @@ def band_statistics(
     return tuple(mean.tolist()), tuple(deviation.tolist())
 
 
+def _decoded(
+    name: str | Path,
+    decode: Callable[[], np.ndarray],
+    bands: Sequence[int],
+    dtype: str | None,
+) -> np.ndarray:
+    try:
+        pixels = decode()
+    except DataError:
+        raise
+    except Exception as error:  # on bad bytes decoders raise anything: struct.error, KeyError, ...
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise DataError(f"{name} is damaged or cut off ({reason}). Copy it again.") from error
+    picked = _pick_bands(name, pixels, tuple(bands))
+    return np.ascontiguousarray(in_stored_dtype(name, picked, dtype))
+
+
 def _decoder(path: Path) -> Callable[[Path], np.ndarray]:
     try:
         with path.open("rb") as file:
@@ -193,12 +227,16 @@ def _decode_jpeg(path: Path) -> np.ndarray:
         return _decode_with_pillow(path, image)
 
 
-def _decode_with_pillow(path: Path, image: Image.Image) -> np.ndarray:
+def _decode_with_pillow(path: str | Path, image: Image.Image) -> np.ndarray:
     _check_size(path, *image.size)
     if image.mode.startswith("I"):  # 16-bit grey
         return np.asarray(image).astype(np.uint16)[..., None]
     if image.mode in ("1", "L", "LA"):
         return np.array(image.convert("L"))[..., None]
+    if image.mode == "F":  # of a TIFF that Pillow opened
+        return np.asarray(image)[..., None]
+    if image.mode == "RGBA":
+        return np.array(image)  # `bands` leaves alpha out
     if image.mode == "P":
         image = image.convert("RGBA")  # straight to RGB, Pillow warns about transparency
     return np.array(image.convert("RGB"))
@@ -232,7 +270,7 @@ _DECODERS = {
 }
 
 
-def _check_size(path: Path, width: int, height: int) -> None:
+def _check_size(path: str | Path, width: int, height: int) -> None:
     if min(width, height) < MINIMUM_SIDE:
         raise DataError(
             f"{path} is {width}x{height} pixels; a side needs {MINIMUM_SIDE} at least. Remove it."
@@ -270,7 +308,7 @@ def _is_band(other: tifffile.TiffPage, page: tifffile.TiffPage) -> bool:
     return other.shape == page.shape and not other.subfiletype
 
 
-def _pick_bands(path: Path, pixels: np.ndarray, bands: tuple[int, ...]) -> np.ndarray:
+def _pick_bands(path: str | Path, pixels: np.ndarray, bands: tuple[int, ...]) -> np.ndarray:
     count = pixels.shape[-1]
     if count == 1:
         return np.repeat(pixels, len(bands), axis=-1)

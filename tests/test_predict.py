@@ -11,6 +11,7 @@ import zlib
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 import spatialnet_keras
@@ -167,7 +168,10 @@ def test_unknown_words_are_named_where_the_type_is_said(predictor):
         (np.zeros((32, 32, 4), np.uint8), "trained on 3 bands"),
         (np.zeros((32, 32, 3), np.float32), "trained on uint8"),
         (np.full((32, 32, 3), np.nan, np.float32), "NaN"),
-        (np.zeros((32, 32), np.uint8), r"\[H, W, C\]"),
+        (np.zeros((32, 32, 3), np.int64), "holds int64 pixels, the run was trained on uint8"),
+        (np.zeros(32, np.uint8), r"a Pillow image, an array \[H, W\]"),
+        (Image.new("RGB", (4, 9)), "picture is 4x9 pixels"),
+        (Image.new("RGB", (30_000, 9)), "picture is 30000x9 .* spatialnet_keras.scene"),
         (5, r"\[H, W, C\]"),
         ("nowhere.png", "nowhere.png cannot be opened"),
     ],
@@ -181,10 +185,21 @@ def test_images_that_cannot_be_read_are_one_line(predictor, image, said):
 def test_a_grey_image_is_read_as_in_training(predictor):
     grey = np.arange(1024, dtype=np.uint8).reshape(32, 32, 1)
     assert predictor.classify(grey) == predictor.classify(grey.repeat(3, axis=-1))
+    assert predictor.classify(grey[..., 0]) == predictor.classify(grey)
 
 
-def test_pictures_of_pillow_are_images_too(predictor, stored):
-    assert predictor.classify(Image.fromarray(stored[0])) == predictor.classify(stored[0])
+@pytest.mark.parametrize("mode", ["RGB", "L", "LA", "P", "RGBA", "1"])
+def test_a_picture_of_pillow_is_the_image_of_its_file(predictor, stored, mode, tmp_path):
+    path = tmp_path / "tile.png"
+    Image.fromarray(stored[0]).convert(mode).save(path)
+    opened = Image.open(path)  # Pillow has not read its pixels yet
+    assert predictor.classify([opened] * 4) == predictor.classify([path] * 4)
+
+
+def test_the_dtype_that_a_file_holds_is_named(predictor, tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((32, 32, 3), np.int16), photometric="rgb")
+    with pytest.raises(DataError, match="a.tif holds int16 pixels, the run was trained on uint8"):
+        predictor.classify(tmp_path / "a.tif")
 
 
 def test_a_large_image_is_answered_and_it_says_that_it_was_shrunk(predictor, stored):

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from pipelines.folder import IMAGE_SUFFIXES, image_files
 from pipelines.images import (
     MINIMUM_SIDE,
     TooLargeError,
+    from_pillow,
     in_stored_dtype,
     read_image,
     resize,
@@ -18,7 +20,7 @@ from pipelines.images import (
 from pipelines.records import DataError
 from spatialnet_keras.config import Config, Pixels
 
-Item = str | Path | np.ndarray  # one image: its file, or [H, W, C]
+Item = str | Path | Image.Image | np.ndarray  # one image: its file, Pillow's, or [H, W, C]
 
 _SCENES = "`python -m spatialnet_keras.scene` reads a scene tile by tile."
 _SHRUNK = 32  # times a side: a tile of 2,048 pixels at the 64 of the smaller presets
@@ -57,20 +59,23 @@ def each_image(images: Item | Sequence[Item]) -> list[Item]:
     """Splits what a caller passes into single images.
 
     Args:
-        images: A path, [H, W, C], a batch [B, H, W, C], or a list of these.
+        images: A path, a Pillow image, [H, W] in grey, [H, W, C], a batch [B, H, W, C], or a list
+            of these.
 
     Raises:
         DataError: For an array of other dimensions.
     """
-    if isinstance(images, str | Path):
+    if isinstance(images, str | Path | Image.Image):
         return [images]
     if isinstance(images, Iterable) and not hasattr(images, "__array__"):
         return [each for one in images for each in each_image(one)]
     array = np.asarray(images)
+    if array.ndim == 2:
+        array = array[..., None]
     if array.ndim not in (3, 4):
         raise DataError(
-            "An image is a path, an array [H, W, C] or a batch [B, H, W, C]. "
-            f"Received: {type(images).__name__} of shape {array.shape}."
+            "An image is a path, a Pillow image, an array [H, W] or [H, W, C], or a batch "
+            f"[B, H, W, C]. Received: {type(images).__name__} of shape {array.shape}."
         )
     return [array] if array.ndim == 3 else list(array)
 
@@ -83,19 +88,17 @@ def as_stored(item: Item, config: Config) -> np.ndarray:
     Raises:
         DataError: It cannot be read, or is of another kind than the training images.
     """
-    pixels, size = config.pixels, config.model.image_size
-    if isinstance(item, np.ndarray):
-        name, image = "The array", in_stored_dtype("The array", _checked(item, pixels))
-    else:
-        name = str(item)
-        try:
-            image = read_image(item, range(pixels.bands))
-        except TooLargeError as error:
-            raise DataError(f"{error} {_SCENES}") from None
-    if str(image.dtype) != pixels.dtype:
-        raise DataError(
-            f"{name} holds {image.dtype} pixels, the run was trained on {pixels.dtype}. Convert it."
-        )
+    pixels, size, name = config.pixels, config.model.image_size, _name(item)
+    wanted = range(pixels.bands), pixels.dtype
+    try:
+        if isinstance(item, np.ndarray):
+            image = in_stored_dtype(name, _checked(item, pixels), pixels.dtype)
+        elif isinstance(item, Image.Image):
+            image = from_pillow(name, item, *wanted)
+        else:
+            image = read_image(item, *wanted)
+    except TooLargeError as error:
+        raise DataError(f"{error} {_SCENES}") from None
     height, width = image.shape[:2]
     if max(height, width) > _SHRUNK * size:
         warnings.warn(
@@ -103,6 +106,14 @@ def as_stored(item: Item, config: Config) -> np.ndarray:
             stacklevel=2,
         )
     return resize(image, size)
+
+
+def _name(item: Item) -> str:
+    if isinstance(item, np.ndarray):
+        return "The array"
+    if isinstance(item, Image.Image):
+        return getattr(item, "filename", "") or "The picture"
+    return str(item)
 
 
 def _checked(image: np.ndarray, pixels: Pixels) -> np.ndarray:

@@ -64,7 +64,8 @@ class Prediction:
 class Predictor:
     """A run that was loaded to be used. Images may have any size; they are resized as in training.
 
-    `images` is, everywhere, a path, an array [H, W, C], a batch [B, H, W, C], or a list of these.
+    `images` is, everywhere, a path, an image of Pillow, an array [H, W] or [H, W, C], a batch
+    [B, H, W, C], or a list of these.
     """
 
     def __init__(self, run: Run):
