@@ -57,16 +57,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     check_tiles(side, flags.overlap)
     with open_scene(flags.scene, pixels.bands) as scene:
         if scene.dtype != pixels.dtype:
+            stored = ", ".join(dict.fromkeys(scene.source.dtypes))
             raise DataError(
-                f"{flags.scene} holds {scene.dtype} pixels, the run was trained on {pixels.dtype}. "
+                f"{flags.scene} holds {stored} pixels, the run was trained on {pixels.dtype}. "
                 "Convert it."
+            )
+        width, height = scene.source.width, scene.source.height
+        if flags.tile and flags.tile > 2 * max(width, height):  # all but mirrored
+            raise ConfigError(
+                f"--tile {flags.tile} is more than twice as long as {flags.scene}, "
+                f"{width}x{height} pixels. Choose a smaller one."
             )
         questions = predictor.prepare(flags.question, flags.type) if flags.question else None
         for note in questions.notes if questions else ():
             say(note)
         if not scene.source.crs:
             say(f"{flags.scene} has no coordinate system, so the maps have none.")
-        grid = Grid(scene.source.width, scene.source.height, side, flags.overlap)
+        grid = Grid(width, height, side, flags.overlap)
         try:
             if "land_use" not in predictor.tasks:
                 say(f"{flags.run} was not trained on land_use, so there is no {MAP}.")

@@ -239,6 +239,14 @@ BAD_SCENES = {
         lambda path, pixels: write(path, pixels.astype("uint16")),
         "uint16 pixels, the run was trained on uint8",
     ),
+    "16 bits with a sign": (
+        lambda path, pixels: write(path, pixels.astype("int16")),
+        "int16 pixels, the run was trained on uint8",
+    ),
+    "much smaller than a tile": (
+        lambda path, pixels: write(path, pixels[:20, :31]),
+        "--tile 64 is more than twice as long as",
+    ),
     "complex": (lambda path, pixels: write(path, pixels.astype("complex64")), "complex64"),
     "cut off": (
         lambda path, pixels: (
