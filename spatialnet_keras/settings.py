@@ -17,6 +17,14 @@ class ConfigError(ValueError):
     """A choice that cannot work: one line with the rule and what was received."""
 
 
+_KINDS = {
+    int: ((int,), "a whole number"),
+    float: ((float, int), "a number"),
+    bool: ((bool,), "True or False"),
+    str: ((str,), "text"),
+}
+
+
 def setting(default: Any, about: str, choices: tuple[str, ...] = ()) -> Any:
     """A dataclass field that carries its unit and source for `--help`."""
     return field(default=default, metadata={"about": about, "choices": choices})
@@ -25,6 +33,9 @@ def setting(default: Any, about: str, choices: tuple[str, ...] = ()) -> Any:
 def _check_fields(section) -> None:
     for each in dataclasses.fields(section):
         value, choices = getattr(section, each.name), each.metadata["choices"]
+        kinds, called = _KINDS[each.type]
+        if type(value) not in kinds:
+            raise ConfigError(f"{each.name} must be {called}. Received: {value!r}.")
         if choices and value not in choices:
             raise ConfigError(unknown(each.name, value, choices))
 

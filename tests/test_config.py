@@ -1,6 +1,13 @@
 import pytest
 
-from spatialnet_keras.config import Config, ConfigError, ModelConfig, TrainConfig, override
+from spatialnet_keras.config import (
+    Config,
+    ConfigError,
+    DecodeConfig,
+    ModelConfig,
+    TrainConfig,
+    override,
+)
 from spatialnet_keras.flags import named_folder
 from spatialnet_keras.presets import PRESETS, preset
 
@@ -89,6 +96,12 @@ def test_a_preset_trained_as_a_whole_has_no_frozen_share_unless_asked_for(regime
             "teacher_looks must be once",
         ),
         (TrainConfig, {"turn": 9.0, "encoder": "cached"}, "in quarter turns"),
+        (DecodeConfig, {"beams": "3"}, "beams must be a whole number. Received: '3'."),
+        (DecodeConfig, {"beams": 3.5}, "beams must be a whole number. Received: 3.5."),
+        (DecodeConfig, {"beams": True}, "beams must be a whole number. Received: True."),
+        (DecodeConfig, {"consensus": "false"}, "consensus must be True or False. Received: 'fal"),
+        (DecodeConfig, {"temperature": None}, "temperature must be a number. Received: None."),
+        (ModelConfig, {"encoder": None}, "encoder must be text. Received: None."),
         (TrainConfig, {"type_balance": -1.0}, "type_balance must not be negative. Received: -1"),
     ],
 )
