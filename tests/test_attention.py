@@ -9,12 +9,12 @@ from spatialnet_keras.config import override
 from spatialnet_keras.model import answering_model
 from spatialnet_keras.prediction.attention import (
     _looked,
-    _with_scores,
     as_map,
     caption_maps,
     land_use_map,
     question_maps,
     roll_out,
+    weighing,
 )
 from tests.test_model import CAPTION, TASKS_HERE, TINY, build, inputs
 
@@ -48,7 +48,7 @@ def test_the_weights_are_those_of_the_layer(model):
     normed = keras.Model(encoder.input, encoder.get_layer("block_1_1_norm").output)(x)
     layer = encoder.get_layer("block_1_attention")
     _, expected = layer(normed, normed, return_attention_scores=True)
-    found = _with_scores(encoder, ["block_1_attention"])(x)["block_1_attention"]
+    found = weighing(encoder)(x)["000"]
     found, expected = ops.convert_to_numpy(found), ops.convert_to_numpy(expected)
     assert found.shape == (2, TINY.model.heads, 64, 64)
     assert found == pytest.approx(expected, abs=1e-6)
@@ -57,7 +57,7 @@ def test_the_weights_are_those_of_the_layer(model):
 def test_asking_for_the_weights_leaves_the_network_as_it_was(model, tmp_path):
     x = inputs()
     before = ops.convert_to_numpy(model(x)["land_use"])
-    land_use_map(model.get_layer("image_encoder"), x["image"][0], "mean")
+    land_use_map(weighing(model.get_layer("image_encoder")), x["image"][0], "mean")
     assert ops.convert_to_numpy(model(x)["land_use"]) == pytest.approx(before, abs=0)
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras", compile=False)
@@ -66,7 +66,8 @@ def test_asking_for_the_weights_leaves_the_network_as_it_was(model, tmp_path):
 
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
 def test_land_use_looks_elsewhere_in_another_image(pooling):
-    encoder = build(override(TINY, {"model.pooling": pooling})).get_layer("image_encoder")
+    config = override(TINY, {"model.pooling": pooling})
+    encoder = weighing(build(config).get_layer("image_encoder"))
     maps = [land_use_map(encoder, image, pooling) for image in inputs()["image"]]
     for found in maps:
         assert found.shape == (8, 8)
@@ -76,7 +77,7 @@ def test_land_use_looks_elsewhere_in_another_image(pooling):
 
 def test_another_question_looks_elsewhere_and_padding_nowhere(model):
     x = inputs()
-    asking = model.get_layer("question_encoder")
+    asking = weighing(model.get_layer("question_encoder"))
     tokens, vector = encoded(model, x["image"][0])
     maps = question_maps(asking, x["question"][0], tokens, vector)
     assert maps.shape == (3, 8, 8)
@@ -121,7 +122,7 @@ def test_without_cross_attention_there_are_no_maps_of_questions(fusion):
     model = answering_model(build(config), config, TASKS_HERE)
     x = inputs()
     tokens, vector = encoded(model, x["image"][0])
-    asking = model.get_layer("question_encoder")
+    asking = weighing(model.get_layer("question_encoder"))
     assert question_maps(asking, x["question"][0], tokens, vector) is None
 
 
@@ -129,4 +130,4 @@ def test_an_encoder_without_self_attention_has_no_roll_out():
     image = keras.Input((32, 32, 3))
     x = keras.layers.Conv2D(8, 8, strides=8)(image)
     encoder = keras.Model(image, keras.layers.Reshape((16, 8))(x))
-    assert land_use_map(encoder, np.zeros((32, 32, 3), np.float32), "mean") is None
+    assert land_use_map(weighing(encoder), np.zeros((32, 32, 3), np.float32), "mean") is None

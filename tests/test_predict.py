@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zlib
 
+import keras
 import numpy as np
 import pytest
 import tifffile
@@ -118,6 +119,11 @@ def test_a_question_goes_to_the_head_of_its_predicted_kind(predictor):
         ("How many roads?", "cuont", "Did you mean count?"),
         ([], None, "one question at least"),
         (["How many roads?"] * 2, ["count"], "2 questions, 1 types"),
+        (None, None, "Questions must be text, or a list of it. Received: None."),
+        ([5], None, "Received: 5."),
+        (b"How many roads?", None, "Received: b'How many roads?'."),
+        ("How many roads?", [None], "Types must be text, or a list of it. Received: None."),
+        ("How many roads?", 5, "Received: 5."),
     ],
 )
 def test_questions_that_cannot_be_answered_are_one_line(predictor, tiles, question, types, said):
@@ -198,7 +204,7 @@ def test_a_picture_of_pillow_is_the_image_of_its_file(predictor, stored, mode, t
 
 def test_the_dtype_that_a_file_holds_is_named(predictor, tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((32, 32, 3), np.int16), photometric="rgb")
-    with pytest.raises(DataError, match="a.tif holds int16 pixels, the run was trained on uint8"):
+    with pytest.raises(DataError, match=r"a\.tif holds int16 pixels, the run was trained on uint8"):
         predictor.classify(tmp_path / "a.tif")
 
 
@@ -325,6 +331,16 @@ def test_attention_is_drawn_for_land_use_each_question_and_each_word(
         assert panel.looked.sum() == pytest.approx(1)
     pixels = np.asarray(Image.open(tmp_path / f"map-1-{tiles[0].stem}.png").convert("RGB"))
     assert 0.2 < (pixels < 250).any(axis=-1).mean() < 0.95
+
+
+def test_maps_of_further_tiles_need_no_further_networks(predictor, stored, monkeypatch):
+    asked = predictor.prepare(ASKED)
+    (said,), _ = predictor.predict(stored[:1], asked)
+    first = panels(predictor, stored[0], said, asked)
+    monkeypatch.setattr(keras.models, "clone_model", None)
+    again = panels(predictor, stored[0], said, asked)
+    for one, other in zip(first[0][1:], again[0][1:], strict=True):
+        assert one.looked == pytest.approx(other.looked)
 
 
 def test_the_map_glows_where_the_network_looked():

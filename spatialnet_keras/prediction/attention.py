@@ -44,31 +44,57 @@ def as_map(weights: np.ndarray) -> np.ndarray:
     return patches.reshape(*weights.shape[:-1], side, side)
 
 
-def land_use_map(encoder: keras.Model, image: np.ndarray, pooling: str) -> np.ndarray | None:
+def weighing(model: keras.Model) -> keras.Model | None:
+    """An encoder, asked where it looks at image tokens: a network with its present weights.
+
+    Its outputs are the attention weights [B, H, ..., N] of each block, by the block's place. None
+    for an encoder without such attention.
+    """
+    names = [layer.name for layer in model.layers if _looks(layer)]
+    if not names:
+        return None
+    scores = {}
+
+    def twin_of(layer):
+        # a layer of its own: Keras 3.15 loses the second output of a layer that has two calls
+        return layer.from_config(layer.get_config()) if layer.name in names else layer
+
+    def call(layer, *args, **kwargs):
+        if layer.name not in names:
+            return layer(*args, **kwargs)
+        output, scores[layer.name] = layer(*args, **kwargs, return_attention_scores=True)
+        layer.set_weights(model.get_layer(layer.name).get_weights())
+        return output
+
+    twin = keras.models.clone_model(model, clone_function=twin_of, call_function=call)
+    # no list, of which Keras would take out the only one
+    return keras.Model(twin.input, {f"{at:03}": scores[name] for at, name in enumerate(names)})
+
+
+def land_use_map(encoder: keras.Model | None, image: np.ndarray, pooling: str) -> np.ndarray | None:
     """What the vector that land use is read from looked at.
 
     Args:
-        encoder: The image encoder.
+        encoder: `weighing` of the image encoder.
         image: [S, S, C] as stored.
         pooling: "mean" of the tokens, or "cls".
 
     Returns:
         [side, side]; None for an encoder without self-attention over the patches.
     """
-    blocks = _named(encoder, "block_", "_attention")
-    if not blocks:
+    if encoder is None:
         return None
-    flow = roll_out(_scores(encoder, blocks, image[None]))
+    flow = roll_out(_weights(encoder, image[None]))
     return as_map(flow[0] if pooling == "cls" else flow.mean(axis=0))
 
 
 def question_maps(
-    asking: keras.Model, questions: np.ndarray, tokens: np.ndarray, vector: np.ndarray
+    asking: keras.Model | None, questions: np.ndarray, tokens: np.ndarray, vector: np.ndarray
 ) -> np.ndarray | None:
     """What the words of each question looked at: the mean over words, heads and blocks.
 
     Args:
-        asking: The question encoder.
+        asking: `weighing` of the question encoder.
         questions: int32 [G, Q].
         tokens: Image tokens [N, D].
         vector: Image vector [D].
@@ -76,10 +102,9 @@ def question_maps(
     Returns:
         [G, side, side]; None if no word looks at the image (`fusion` is not cross attention).
     """
-    looks = _named(asking, "question_", "_look")
-    if not looks:
+    if asking is None:
         return None
-    weights = _scores(asking, looks, [questions[None], tokens[None], vector[None]])
+    weights = _weights(asking, [questions[None], tokens[None], vector[None]])
     mean = np.mean(weights, axis=(0, 1)).reshape(*questions.shape, -1)
     there = (questions > 0)[..., None]
     return as_map((mean * there).sum(axis=1) / np.maximum(there.sum(axis=1), 1))
@@ -119,37 +144,14 @@ def _looked(look: CachedAttention, x, keys) -> np.ndarray:
     return weights[0].astype(np.float64).mean(axis=0)
 
 
-def _named(model: keras.Model, start: str, end: str) -> list[str]:
-    """Its attention layers of names like "block_3_attention", first to last."""
-    return [
-        layer.name
-        for layer in model.layers
-        if isinstance(layer, keras.layers.MultiHeadAttention)
-        and layer.name.startswith(start)
-        and layer.name.endswith(end)
-    ]
+def _looks(layer: keras.layers.Layer) -> bool:
+    """Whether it is the attention of a block of image tokens, or of a question's words to them."""
+    return isinstance(layer, keras.layers.MultiHeadAttention) and (
+        layer.name.startswith("block_") or layer.name.endswith("_look")
+    )
 
 
-def _scores(model: keras.Model, names: Sequence[str], x) -> list[np.ndarray]:
-    """The weights of some attention layers on a batch of one: float64 [H, ..., N] each."""
-    scores = _with_scores(model, names)(x, training=False)
-    return [ops.convert_to_numpy(scores[name])[0].astype(np.float64) for name in names]
-
-
-def _with_scores(model: keras.Model, names: Sequence[str]) -> keras.Model:
-    """The same network, asked for the weights [B, H, ...] of some attention layers, by name."""
-    scores = {}
-
-    def twin_of(layer):
-        # a layer of its own: Keras 3.15 loses the second output of a layer that has two calls
-        return layer.from_config(layer.get_config()) if layer.name in names else layer
-
-    def call(layer, *args, **kwargs):
-        if layer.name not in names:
-            return layer(*args, **kwargs)
-        output, scores[layer.name] = layer(*args, **kwargs, return_attention_scores=True)
-        layer.set_weights(model.get_layer(layer.name).get_weights())
-        return output
-
-    twin = keras.models.clone_model(model, clone_function=twin_of, call_function=call)
-    return keras.Model(twin.input, scores)
+def _weights(weighing: keras.Model, x) -> list[np.ndarray]:
+    """What it tells of a batch of one: float64 [H, ..., N] a block."""
+    found = weighing(x, training=False)
+    return [ops.convert_to_numpy(found[at])[0].astype(np.float64) for at in sorted(found)]

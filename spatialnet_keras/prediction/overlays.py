@@ -71,12 +71,13 @@ def panels(
         [],
     )
     if said.land_use:
-        looked = land_use_map(encoder, image, predictor.run.config.model.pooling)
+        weighing = predictor.weighing["image_encoder"]
+        looked = land_use_map(weighing, image, predictor.run.config.model.pooling)
         large.append(Panel(f"land use: {_shown(said.land_use)}", looked))
         if looked is None:
             notes.append("this image encoder has no self-attention, so no map of the land use")
     if questions:
-        asking = model.get_layer("question_encoder")
+        asking = predictor.weighing["question_encoder"]
         maps = question_maps(asking, questions.ids, tokens, vector)
         if maps is None:
             notes.append("no word of a question looks at the image (model.fusion), so no maps")

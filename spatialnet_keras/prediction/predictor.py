@@ -18,8 +18,9 @@ from pipelines.records import ALL_SYMMETRIES, DataError, symmetries
 from spatialnet_keras.config import ConfigError, DecodeConfig, override
 from spatialnet_keras.consensus import Consensus, choose
 from spatialnet_keras.inference import Outputs, consensus_of, mean_over_symmetries
+from spatialnet_keras.prediction.attention import weighing
 from spatialnet_keras.prediction.inputs import Item, as_stored, each_image
-from spatialnet_keras.prediction.questions import Questions, prepare
+from spatialnet_keras.prediction.questions import Questions, as_texts, prepare
 from spatialnet_keras.run import Run
 from spatialnet_keras.tasks import Task
 
@@ -128,10 +129,11 @@ class Predictor:
         self, questions: str | Sequence[str], types: str | Sequence[str] | None = None
     ) -> Questions:
         """Checks and encodes questions for `predict`; see `ask`."""
-        texts = [questions] if isinstance(questions, str) else list(questions)
+        texts = as_texts(questions, "Questions")
         if not texts:
             raise ConfigError("Ask one question at least.")
-        types = [types] * len(texts) if isinstance(types, str) else types
+        if types is not None:
+            types = [types] * len(texts) if isinstance(types, str) else as_texts(types, "Types")
         return prepare(self.run, texts, types, self._type_logits)
 
     def predict(
@@ -194,6 +196,12 @@ class Predictor:
     def model(self) -> keras.Model:
         """The answering model."""
         return self.run.answering_model()
+
+    @cached_property
+    def weighing(self) -> dict[str, keras.Model | None]:
+        """What tells where the image encoder and the question encoder look, by their names."""
+        names = ("image_encoder", "question_encoder")
+        return {layer.name: weighing(layer) for layer in self.model.layers if layer.name in names}
 
     @cached_property
     def _consensus(self) -> Consensus | None:

@@ -1,6 +1,6 @@
 """Questions that a user types: checked, encoded, and sent to the head of their kind."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +65,20 @@ def prepare(
         )
     tasks = tuple(_answerer(*pair, answering) for pair in zip(texts, types, strict=True))
     return Questions(tuple(texts), ids, tasks, tuple(dict.fromkeys(notes)))
+
+
+def as_texts(given: str | Sequence[str], what: str) -> list[str]:
+    """One text or several as a list.
+
+    Raises:
+        ConfigError: There is anything but text.
+    """
+    several = isinstance(given, Iterable) and not isinstance(given, str | bytes)
+    texts = list(given) if several else [given]
+    for text in texts:
+        if not isinstance(text, str):
+            raise ConfigError(f"{what} must be text, or a list of it. Received: {text!r:.80}.")
+    return texts
 
 
 def shortened(text: str, length: int = _SHOWN) -> str:

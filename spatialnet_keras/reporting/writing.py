@@ -13,7 +13,7 @@ from spatialnet_keras.evaluation.details import by_class
 from spatialnet_keras.evaluation.findings import LAND_USE, Evaluation, asked_about, confusions
 from spatialnet_keras.evaluation.scoreboard import Score, floors_of, from_json
 from spatialnet_keras.plots import viewable
-from spatialnet_keras.prediction.attention import land_use_map
+from spatialnet_keras.prediction.attention import land_use_map, weighing
 from spatialnet_keras.prediction.overlays import heat
 from spatialnet_keras.reporting.charts import Line, chart, stroke
 from spatialnet_keras.reporting.gallery import Look, cards
@@ -105,7 +105,8 @@ def _look(run: Run) -> Look | None:
     """Draws where the network looked for the land use; None where it says none."""
     if LAND_USE not in {task.name for task in run.tasks}:
         return None
-    encoder, pooling = run.model().get_layer("image_encoder"), run.config.model.pooling
+    encoder = weighing(run.model().get_layer("image_encoder"))
+    pooling = run.config.model.pooling
 
     def look(tile: np.ndarray) -> np.ndarray | None:
         looked = land_use_map(encoder, tile, pooling)
