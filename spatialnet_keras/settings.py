@@ -18,10 +18,10 @@ class ConfigError(ValueError):
 
 
 _KINDS = {
-    int: ((int,), "a whole number"),
-    float: ((float, int), "a number"),
-    bool: ((bool,), "True or False"),
-    str: ((str,), "text"),
+    int: (int, "a whole number"),
+    float: (int | float, "a number"),
+    bool: (bool, "True or False"),
+    str: (str, "text"),
 }
 
 
@@ -34,7 +34,7 @@ def _check_fields(section) -> None:
     for each in dataclasses.fields(section):
         value, choices = getattr(section, each.name), each.metadata["choices"]
         kinds, called = _KINDS[each.type]
-        if type(value) not in kinds:
+        if not isinstance(value, kinds) or isinstance(value, bool) != (each.type is bool):
             raise ConfigError(f"{each.name} must be {called}. Received: {value!r}.")
         if choices and value not in choices:
             raise ConfigError(unknown(each.name, value, choices))
