@@ -12,6 +12,7 @@ from spatialnet_keras.config import Config
 from spatialnet_keras.evaluation.scoreboard import FLOORS, Score, as_text, label
 from spatialnet_keras.reporting.charts import Line, chart
 from spatialnet_keras.run import Run
+from spatialnet_keras.scores import is_error, is_share
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Row:
     def of(cls, score: Score) -> "Row":
         """The row of a score."""
         floors = {each: getattr(score, each) for each in FLOORS if getattr(score, each) is not None}
-        if score.score in ("mae", "rmse"):  # errors: less is better
+        if is_error(score.score):
             best = min(floors, key=floors.get)
             gain = floors[best] - score.value
         else:
@@ -58,6 +59,7 @@ def render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.tests["share"] = is_share
     environment.filters |= {
         "percent": lambda share: f"{100 * share:.1f} %",
         "thousands": lambda number: f"{number:,}",
@@ -110,7 +112,7 @@ def curves(run: Run, scores: Sequence[Score]) -> list[str]:
                 [Line("validation", [entry[name] for entry in history])],
                 floor=floors[0] if len(floors) == 1 else None,
                 mark=best,
-                percent=task.scores[0] not in ("mae", "rmse", "cider"),
+                percent=is_share(task.scores[0]),
             )
         )
     if "learning_rate" in history[0]:
@@ -122,7 +124,7 @@ def curves(run: Run, scores: Sequence[Score]) -> list[str]:
 def best_epoch(run: Run) -> int | None:
     """The epoch whose network was kept; None before the first."""
     history, monitor = run.metrics.get("history", []), run.config.train.monitor
-    sign = -1 if monitor.endswith(("mae", "rmse")) else 1
+    sign = -1 if is_error(monitor) else 1
     best = max(history, key=lambda entry: sign * entry[f"val_{monitor}"], default=None)
     return best and best["epoch"]
 
@@ -213,5 +215,4 @@ def _lines(history: list[dict], names: dict[str, str]) -> list[Line]:
 
 
 def _gain(row: Row) -> str:
-    points = row.score.score not in ("mae", "rmse", "cider")
-    return f"{100 * row.gain:+.1f}" if points else f"{row.gain:+.2f}"
+    return f"{100 * row.gain:+.1f}" if is_share(row.score.score) else f"{row.gain:+.2f}"

@@ -28,6 +28,7 @@ from spatialnet_keras.reporting.pages import (
     write_page,
 )
 from spatialnet_keras.run import Run
+from spatialnet_keras.scores import is_error, is_share
 
 REPORT, MODEL_CARD, COMPARISON = "report.html", "model_card.md", "comparison.html"
 
@@ -140,7 +141,7 @@ def _side_by_side(scores: Sequence[Sequence[Score]]) -> list[tuple[str, list[dic
         for task, name in kinds:
             rows = [_row(of_run, data, task, name) for of_run in scores]
             values = [row.score.value for row in rows if row]
-            best = min(values) if name in ("mae", "rmse") else max(values)
+            best = min(values) if is_error(name) else max(values)
             lines.append({"task": task, "score": name, "label": label_of(task, name),
                           "rows": rows, "best": best if len(values) > 1 else None})  # fmt: skip
         found.append((f"{data}, test split", lines))
@@ -161,7 +162,7 @@ def _overlaid(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
     wanted = {"val_loss": ("validation loss", False)} | {
         f"val_{task.name}_{task.scores[0]}": (
             f"{task.name.replace('_', ' ')}, {label_of(task.name, task.scores[0])}, validation",
-            task.scores[0] not in ("mae", "rmse", "cider"),
+            is_share(task.scores[0]),
         )
         for task in tasks.values()
     }

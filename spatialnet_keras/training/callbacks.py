@@ -19,6 +19,7 @@ from spatialnet_keras.layers import TokenDropout
 from spatialnet_keras.model import answering_model, likelihood_model
 from spatialnet_keras.plots import answer_sheet
 from spatialnet_keras.run import Run
+from spatialnet_keras.scores import is_error
 from spatialnet_keras.training.checkpoints import keep, save_state
 from spatialnet_keras.training.validation import validation_logs
 
@@ -105,7 +106,7 @@ class Epoch(keras.callbacks.Callback):
         save_state(self.run.checkpoint, self.model, self.history)
 
     def _is_best(self, value: float, name: str) -> bool:
-        sign = -1 if name.endswith(("mae", "rmse")) else 1
+        sign = -1 if is_error(name) else 1
         return all(sign * value > sign * entry[name] for entry in self.history)
 
 
