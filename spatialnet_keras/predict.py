@@ -132,10 +132,10 @@ def predictions(
 
 def to_json(said: "Prediction", questions: "Questions | None" = None) -> dict:
     """What is said of one image; `null` where the run was not trained to say it."""
-    use = said.land_use
     asked = zip(questions.texts if questions else (), said.answers, strict=True)
     return {
-        "land_use": use and {"name": use.text, "probability": _rounded(use)},
+        "land_use": said.land_use and _named(said.land_use),
+        **{name: _named(answer) for name, answer in said.others.items()},
         "caption": said.caption,
         "answers": [
             {
@@ -177,11 +177,14 @@ def table(said: "Prediction", questions: "Questions | None" = None) -> Table:
     """What is said of one image, and how sure."""
     texts = [" ".join(text.split()) for text in questions.texts] if questions else []
     rows = Table.grid(padding=(0, 2))
-    rows.add_column(width=min(_ASKED, max(map(len, ["land use", *texts]))) + 2, style="dim")
+    labels = ["land use", *said.others, *texts]
+    rows.add_column(width=min(_ASKED, max(map(len, labels))) + 2, style="dim")
     rows.add_column()
     rows.add_column(justify="right")
     if said.land_use:
         rows.add_row("  land use", escape(said.land_use.text), _percent(said.land_use))
+    for name, answer in said.others.items():
+        rows.add_row(f"  {name.replace('_', ' ')}", escape(answer.text), _percent(answer))
     if said.caption is not None:
         rows.add_row("  caption", escape(said.caption))
     for text, answer in zip(texts, said.answers, strict=True):
@@ -208,6 +211,10 @@ def draw(
     except OSError as error:
         raise DataError(f"{out} cannot be written: {error.strerror}.") from None
     return notes
+
+
+def _named(answer: "Answer") -> dict:
+    return {"name": answer.text, "probability": _rounded(answer)}
 
 
 def _rounded(answer: "Answer") -> float | None:

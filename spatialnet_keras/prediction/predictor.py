@@ -5,7 +5,7 @@ import os
 import warnings
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -55,11 +55,13 @@ class Prediction:
         land_use: Its class.
         caption: A sentence.
         answers: One a question.
+        others: By name, what further tasks of the whole tile say.
     """
 
     land_use: Answer | None
     caption: str | None
     answers: tuple[Answer, ...]
+    others: dict[str, Answer] = field(default_factory=dict)
 
 
 class Predictor:
@@ -154,9 +156,13 @@ class Predictor:
             is its words, int32 [B, L].
         """
         found = self._outputs(stored, questions, self._wanted(questions, tasks))
-        uses, captions = [None] * len(stored), [None] * len(stored)
-        if "land_use" in found:
-            uses = _answers(self.tasks["land_use"], found["land_use"])
+        captions = [None] * len(stored)
+        tiles = {
+            name: _answers(self.tasks[name], output)
+            for name, output in found.items()
+            if name in self.tasks and self.tasks[name].unit == "image"
+        }
+        uses = tiles.pop("land_use", [None] * len(stored))
         if "caption" in found:
             captions = self.tasks["caption"].answer(found["caption"])
         answers = [
@@ -165,7 +171,12 @@ class Predictor:
         ]
         rows = zip(uses, captions, range(len(stored)), strict=True)
         return [
-            Prediction(use, caption, tuple(said[row] for said in answers))
+            Prediction(
+                use,
+                caption,
+                tuple(said[row] for said in answers),
+                {name: said[row] for name, said in tiles.items()},
+            )
             for use, caption, row in rows
         ], found
 
