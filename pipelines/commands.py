@@ -60,6 +60,11 @@ def run(program: str, main: Callable[[], None], *bad_input: type[Exception]) -> 
     sys.exit(DONE)
 
 
+def say(program: str, line: str) -> None:
+    """A line on stderr that does not tear a progress bar apart."""
+    tqdm.write(f"{program}: {line}", file=sys.stderr)
+
+
 def progress(total: int, what: str, unit: str) -> tqdm:
     """A bar for what takes more than two seconds; in a log file a line every half minute.
 

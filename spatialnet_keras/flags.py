@@ -34,6 +34,31 @@ def named_folder(text: str) -> tuple[str, str]:
     return name, root
 
 
+def add_question_flags(parser: ArgumentParser) -> None:
+    """Adds the flags that say what is asked."""
+    parser.add_argument(
+        "--question", action="append", default=[], metavar="TEXT", help="ask; may be repeated"
+    )
+    parser.add_argument(
+        "--type", metavar="TYPE", help="of all questions: presence, count, ... (default: found out)"
+    )
+
+
+def check_question_flags(flags: Namespace) -> None:
+    """Checks the flags that say what is asked.
+
+    Raises:
+        ConfigError: If a type is given and no question.
+    """
+    if flags.type and not flags.question:
+        raise ConfigError("--type says of what kind the questions are. Ask some by --question.")
+
+
+def decoding(flags: Namespace) -> dict:
+    """The flags on decoding that were given, by the names that `load` takes."""
+    return {name.removeprefix("decode."): value for name, value in given(flags).items()}
+
+
 def _boolean(text: str) -> bool:
     if text.lower() not in ("true", "false"):
         raise ValueError(text)

@@ -5,7 +5,6 @@ python -m spatialnet_keras.predict RUN IMAGE... --question "How many roads are t
 
 import json
 import os
-import sys
 import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
@@ -21,7 +20,7 @@ from tqdm import tqdm
 from pipelines import commands
 from pipelines.records import DataError
 from spatialnet_keras.config import ConfigError, DecodeConfig
-from spatialnet_keras.flags import add_flags, given
+from spatialnet_keras.flags import add_flags, add_question_flags, check_question_flags, decoding
 
 if TYPE_CHECKING:
     from spatialnet_keras.prediction.predictor import Answer, Prediction, Predictor
@@ -45,17 +44,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from spatialnet_keras.prediction.inputs import find_images
         from spatialnet_keras.prediction.predictor import Predictor
 
-    warnings.showwarning = lambda message, *_, **__: say(str(message))
+    warnings.showwarning = lambda message, *_, **__: commands.say(NAME, str(message))
     predictor = Predictor.load(flags.run, **decoding(flags))
     paths = find_images(flags.image)
     questions = predictor.prepare(flags.question, flags.type) if flags.question else None
     for note in questions.notes if questions else ():
-        say(note)
+        commands.say(NAME, note)
     notes: set[str] = set()
     bad = 0
     for number, (path, pixels, said) in enumerate(predictions(predictor, paths, questions)):
         if said is None:
-            say(str(pixels))
+            commands.say(NAME, str(pixels))
             bad += 1
         with tqdm.external_write_mode():
             show(path, pixels, said, questions, flags.json)
@@ -65,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 out = out.with_name(f"{out.stem}-{number + 1}-{path.stem}{out.suffix}")
             notes.update(draw(predictor, out, pixels, said, questions))
     for note in sorted(notes):
-        say(note)
+        commands.say(NAME, note)
     if bad:
         raise DataError(f"{bad} of {len(paths)} images could not be read; see above.")
 
@@ -87,31 +86,6 @@ def parser() -> commands.Parser:
     )
     add_flags(parser, "decode", DecodeConfig, "as the run was trained")
     return parser
-
-
-def add_question_flags(parser: commands.Parser) -> None:
-    """Adds the flags that say what is asked."""
-    parser.add_argument(
-        "--question", action="append", default=[], metavar="TEXT", help="ask; may be repeated"
-    )
-    parser.add_argument(
-        "--type", metavar="TYPE", help="of all questions: presence, count, ... (default: found out)"
-    )
-
-
-def check_question_flags(flags) -> None:
-    """Checks the flags that say what is asked.
-
-    Raises:
-        ConfigError: If a type is given and no question.
-    """
-    if flags.type and not flags.question:
-        raise ConfigError("--type says of what kind the questions are. Ask some by --question.")
-
-
-def decoding(flags) -> dict:
-    """The flags on decoding that were given, by the names that `load` takes."""
-    return {name.removeprefix("decode."): value for name, value in given(flags).items()}
 
 
 def predictions(
@@ -147,11 +121,6 @@ def to_json(said: "Prediction", questions: "Questions | None" = None) -> dict:
             for text, answer in asked
         ],
     }
-
-
-def say(line: str) -> None:
-    """A line on stderr that does not tear a progress bar apart."""
-    tqdm.write(f"{NAME}: {line}", file=sys.stderr)
 
 
 def show(

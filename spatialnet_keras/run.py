@@ -150,9 +150,9 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file whole or not at all."""
+    """Writes a text file whole or not at all; it ends with a line break."""
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text + "\n", encoding="utf-8")
+    temporary.write_text(text.removesuffix("\n") + "\n", encoding="utf-8")
     os.replace(temporary, path)
 
 

@@ -6,7 +6,6 @@ python -m spatialnet_keras.scene RUN SCENE.tif OUT --question "How many roads ar
 import json
 import os
 import re
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -20,8 +19,7 @@ from pipelines import commands
 from pipelines.images import MINIMUM_SIDE, resize
 from pipelines.records import DataError
 from spatialnet_keras.config import ConfigError, DecodeConfig
-from spatialnet_keras.flags import add_flags
-from spatialnet_keras.predict import add_question_flags, check_question_flags, decoding
+from spatialnet_keras.flags import add_flags, add_question_flags, check_question_flags, decoding
 
 if TYPE_CHECKING:
     from pipelines.scenes import Grid, Scene, Tile
@@ -70,13 +68,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
             )
         questions = predictor.prepare(flags.question, flags.type) if flags.question else None
         for note in questions.notes if questions else ():
-            say(note)
+            commands.say(NAME, note)
         if not scene.source.crs:
-            say(f"{flags.scene} has no coordinate system, so the maps have none.")
+            commands.say(NAME, f"{flags.scene} has no coordinate system, so the maps have none.")
         grid = Grid(width, height, side, flags.overlap)
         try:
             if "land_use" not in predictor.tasks:
-                say(f"{flags.run} was not trained on land_use, so there is no {MAP}.")
+                commands.say(
+                    NAME, f"{flags.run} was not trained on land_use, so there is no {MAP}."
+                )
             answered, left_out = write_maps(predictor, scene, grid, questions, out)
         except OSError as error:
             raise DataError(f"{out} cannot be written: {error}.") from error
@@ -248,11 +248,6 @@ def _batches(
             stored = np.stack([resize(read[place], config.model.image_size) for place in kept])
             yield [batch[place] for place in kept], stored
         progress.update(len(batch))
-
-
-def say(line: str) -> None:
-    """A line on stderr."""
-    tqdm.write(f"{NAME}: {line}", file=sys.stderr)
 
 
 if __name__ == "__main__":

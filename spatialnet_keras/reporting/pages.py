@@ -188,13 +188,6 @@ def encoder(config: Config) -> str:
     return f"{text}; the first {model.frozen_share:.0%} of it frozen"
 
 
-def write_page(path: Path, text: str) -> None:
-    """Writes a page whole or not at all."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
-
-
 def duration(seconds: float | None) -> str:
     """Seconds for people: "4 min 36 s"; "" for None."""
     if seconds is None:

@@ -25,9 +25,8 @@ from spatialnet_keras.reporting.pages import (
     main_scores,
     render,
     tables,
-    write_page,
 )
-from spatialnet_keras.run import Run
+from spatialnet_keras.run import Run, write_text
 from spatialnet_keras.scores import is_error, is_share
 
 REPORT, MODEL_CARD, COMPARISON = "report.html", "model_card.md", "comparison.html"
@@ -58,8 +57,8 @@ def write_report(run: Run, found: Sequence[Evaluation], path: Path | None = None
         data_parts=[_details(run, each, look) for each in found if each.split == "test"],
     )
     path = path or run.path / REPORT
-    write_page(path, page)
-    write_page(run.path / MODEL_CARD, render("model_card.md.j2", **known))
+    write_text(path, page)
+    write_text(run.path / MODEL_CARD, render("model_card.md.j2", **known))
     return path
 
 
@@ -81,7 +80,7 @@ def write_comparison(runs: Sequence[Run], path: Path) -> Path:
         curves=_overlaid(runs, names),
         differences=_differences(runs),
     )
-    write_page(path, page)
+    write_text(path, page)
     return path
 
 
