@@ -149,7 +149,7 @@ def _parts(run) -> dict[str, object]:
 
 def _answering(run, network: Callable) -> Answer:
     """Files and questions -> words, with Pillow before the network and the tasks after it."""
-    from pipelines.images import resize
+    from pipelines.pixels import resize
 
     tasks = {each.name: each for each in run.tasks}
     heads = {each.question_type: each for each in run.tasks if getattr(each, "question_type", "")}

@@ -135,7 +135,8 @@ def _decoded(records: Records, size: int) -> Iterable[Any]:
     """What a tf.data pipeline without a store does."""
     import tensorflow as tf
 
-    from pipelines.images import read_image, resize
+    from pipelines.images import read_image
+    from pipelines.pixels import resize
 
     def decode(path):
         (image,) = tf.numpy_function(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.images import Box, apply_symmetries, resize, turned
+from pipelines.pixels import Box, apply_symmetries, resize, turned
 
 
 @dataclass(frozen=True, kw_only=True)

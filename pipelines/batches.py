@@ -17,8 +17,8 @@ import tensorflow as tf
 from pipelines.augment import Augmentation, augment, whole
 from pipelines.cells import parts_of
 from pipelines.examples import Arrays, Examples, Slots, shares, steps_per_epoch
-from pipelines.images import apply_symmetries
 from pipelines.mixing import mix
+from pipelines.pixels import apply_symmetries
 
 if keras.config.backend() != "tensorflow":
     tf.config.set_visible_devices([], "GPU")  # else it takes the memory that the model needs

@@ -22,7 +22,8 @@ import numpy as np
 import platformdirs
 
 from pipelines.commands import progress
-from pipelines.images import read_image, resize
+from pipelines.images import read_image
+from pipelines.pixels import resize
 from pipelines.records import DataError, Record, Records
 
 _FORMAT = 1  # counted up when the same files would give other pixels

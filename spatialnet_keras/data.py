@@ -11,7 +11,8 @@ import numpy as np
 
 import pipelines
 from pipelines.examples import Examples
-from pipelines.images import band_statistics, read_image
+from pipelines.images import read_image
+from pipelines.pixels import band_statistics
 from pipelines.records import DataError, Records
 from pipelines.store import stored_images
 from spatialnet_keras.config import Config, Pixels

@@ -16,7 +16,8 @@ import numpy as np
 from tqdm import tqdm
 
 from pipelines import commands
-from pipelines.images import MINIMUM_SIDE, resize
+from pipelines.images import MINIMUM_SIDE
+from pipelines.pixels import resize
 from pipelines.records import DataError
 from spatialnet_keras.config import ConfigError, DecodeConfig
 from spatialnet_keras.flags import add_flags, add_question_flags, check_question_flags, decoding

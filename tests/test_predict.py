@@ -16,7 +16,8 @@ import tifffile
 from PIL import Image
 
 import spatialnet_keras
-from pipelines.images import read_image, resize
+from pipelines.images import read_image
+from pipelines.pixels import resize
 from pipelines.records import DataError
 from spatialnet_keras import predict
 from spatialnet_keras.config import ConfigError

@@ -15,8 +15,9 @@ rasterio = pytest.importorskip("rasterio", reason="needs the extra geo")
 pyogrio = pytest.importorskip("pyogrio", reason="needs the extra geo")
 shapely = pytest.importorskip("shapely", reason="needs the extra geo")
 
-from pipelines.images import read_image, resize  # noqa: E402
+from pipelines.images import read_image  # noqa: E402
 from pipelines.maps import NO_DATA, colours  # noqa: E402
+from pipelines.pixels import resize  # noqa: E402
 from pipelines.scenes import Grid  # noqa: E402
 
 HALF_METRE = rasterio.Affine(0.5, 0, 500_000, 0, -0.5, 5_400_000)

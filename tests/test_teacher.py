@@ -11,7 +11,7 @@ import train
 from pipelines.augment import Augmentation
 from pipelines.batches import training_batches
 from pipelines.examples import Examples
-from pipelines.images import apply_symmetries
+from pipelines.pixels import apply_symmetries
 from pipelines.records import DataError
 from spatialnet_keras import data, training
 from spatialnet_keras.config import ConfigError, TrainConfig, override

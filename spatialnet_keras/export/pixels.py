@@ -48,7 +48,7 @@ def decode_rows(image_bytes: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor
 
 
 def resize(pixels: tf.Tensor, size: int) -> tf.Tensor:
-    """As `pipelines.images.resize`: [B, H, W, C] -> [B, S, S, C] of the same dtype.
+    """As `pipelines.pixels.resize`: [B, H, W, C] -> [B, S, S, C] of the same dtype.
 
     Pillow rounds 8-bit images after each direction, so this does. What is left is one grey level
     where a value lies on the edge of rounding.

@@ -9,14 +9,8 @@ import numpy as np
 from PIL import Image
 
 from pipelines.folder import IMAGE_SUFFIXES, image_files
-from pipelines.images import (
-    MINIMUM_SIDE,
-    TooLargeError,
-    from_pillow,
-    in_stored_dtype,
-    read_image,
-    resize,
-)
+from pipelines.images import MINIMUM_SIDE, TooLargeError, from_pillow, in_stored_dtype, read_image
+from pipelines.pixels import resize
 from pipelines.records import DataError
 from spatialnet_keras.config import Config, Pixels
 

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from pipelines.images import apply_symmetries
+from pipelines.pixels import apply_symmetries
 from pipelines.records import ALL_SYMMETRIES, DataError, symmetries
 from spatialnet_keras.config import ConfigError, DecodeConfig, override
 from spatialnet_keras.consensus import Consensus, choose

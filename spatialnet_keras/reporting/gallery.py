@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from pipelines.images import read_image, resize
+from pipelines.images import read_image
+from pipelines.pixels import resize
 from spatialnet_keras.evaluation.findings import Evaluation
 from spatialnet_keras.plots import viewable
 from spatialnet_keras.tasks import Task

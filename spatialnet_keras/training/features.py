@@ -14,7 +14,7 @@ import numpy as np
 from keras import ops
 
 from pipelines.commands import progress
-from pipelines.images import apply_symmetries
+from pipelines.pixels import apply_symmetries
 from pipelines.store import cache_folder, cache_written
 
 BATCH = 32  # images

@@ -18,7 +18,7 @@ import numpy as np
 from keras import ops
 
 from pipelines.examples import Examples
-from pipelines.images import apply_symmetries
+from pipelines.pixels import apply_symmetries
 from pipelines.records import INVERSE, DataError
 from spatialnet_keras import data
 from spatialnet_keras.config import Config, ConfigError

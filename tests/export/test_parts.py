@@ -8,7 +8,8 @@ import tensorflow as tf
 from PIL import Image
 
 import pipelines
-from pipelines import images
+from pipelines.images import read_image
+from pipelines.pixels import resize
 from spatialnet_keras.export import answers, pixels, words
 from spatialnet_keras.tasks import task
 from spatialnet_keras.text import END, Vocabulary
@@ -22,7 +23,7 @@ SIZES = [(64, 64), (256, 256), (100, 77), (20, 30), (313, 700), (40, 500)]
 def test_images_are_resized_as_pillow_does(height, width, size):
     noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     found = pixels.resize(tf.constant(noise[None]), size)[0].numpy().astype(int)
-    difference = np.abs(found - images.resize(noise, size))
+    difference = np.abs(found - resize(noise, size))
     assert difference.max() <= 2
     assert (difference > 1).mean() < 1e-3
 
@@ -30,10 +31,10 @@ def test_images_are_resized_as_pillow_does(height, width, size):
 def test_sixteen_bit_and_float_images_are_resized_as_pillow_does():
     noise = np.random.default_rng(0).integers(0, 2**16, (90, 70, 4), np.uint16)
     found = pixels.resize(tf.constant(noise[None]), 32)[0].numpy().astype(int)
-    assert np.abs(found - images.resize(noise, 32)).max() <= 1
+    assert np.abs(found - resize(noise, 32)).max() <= 1
     floats = noise.astype(np.float32) / 1000
     found = pixels.resize(tf.constant(floats[None]), 32)[0].numpy()
-    np.testing.assert_allclose(found, images.resize(floats, 32), atol=1e-3)
+    np.testing.assert_allclose(found, resize(floats, 32), atol=1e-3)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
@@ -46,7 +47,7 @@ def test_files_are_decoded_as_the_pipeline_does(kind, mode, tmp_path):
     picture.save(tmp_path / "tile", kind)
     found, status = pixels.decode_rows(tf.constant([(tmp_path / "tile").read_bytes()]), 64)
     assert status.numpy().tolist() == [b"ok"]
-    assert np.array_equal(found[0].numpy(), images.read_image(tmp_path / "tile"))
+    assert np.array_equal(found[0].numpy(), read_image(tmp_path / "tile"))
 
 
 STRANGE_TEXTS = [

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipelines.images import apply_symmetries, band_statistics, resize, turned
+from pipelines.pixels import apply_symmetries, band_statistics, resize, turned
 from tests.pipelines.test_images import noise
 
 

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from pipelines import store, ucm_captions
-from pipelines.images import read_image, resize
+from pipelines.images import read_image
+from pipelines.pixels import resize
 from pipelines.records import DataError, Record, Records
 from pipelines.store import stored_images
 
