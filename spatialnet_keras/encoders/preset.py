@@ -99,7 +99,24 @@ def load_backbone(name: str, **options) -> keras.Model:
         if variable.name == "interpolated_position_embeddings":
             variable.trainable = False
     # CLIP, SigLIP: image and text towers in one; only the images are of use here
-    return getattr(backbone, "vision_encoder", backbone)
+    backbone = getattr(backbone, "vision_encoder", backbone)
+    is_pooled = isinstance(backbone, keras_hub.models.SigLIPVisionEncoder)
+    return _before_pooling(backbone) if is_pooled else backbone
+
+
+def _before_pooling(vision: keras_hub.models.SigLIPVisionEncoder) -> keras.Model:
+    """SigLIP's tokens in place of the one vector that its last layer makes of them."""
+    (image,) = vision.inputs
+    places = (image.shape[1] // vision.patch_size) ** 2
+    # the slice leaves out nothing: keras-hub announces a class token that is not there
+    x = vision.embedding(image)[:, -places:]
+    for layer in [*vision.encoder_layers, vision.post_layer_norm]:
+        x = layer(x)
+    made = keras.Model(vision.input, x, name=vision.name)
+    # its layers anew, so that each has one output, at which `halves` may cut
+    again = keras.models.clone_model(made)
+    again.set_weights(made.get_weights())
+    return again
 
 
 def _for_size(name: str, backbone: keras.Model, size: int) -> keras.Model:
@@ -152,6 +169,11 @@ def _as_tokens(features):
     """[B, h, w, F], or [B, 1 + registers + h w, F] -> [B, h w, F]."""
     if isinstance(features, dict):
         raise ConfigError(f"This preset gives {sorted(features)}, no features of one image.")
+    if len(features.shape) not in (3, 4):
+        raise ConfigError(
+            "A preset must give features of places: [B, h, w, F] or [B, N, F]. Received: "
+            f"{list(features.shape)}. Choose another preset."
+        )
     if len(features.shape) == 4:
         _, height, width, channels = features.shape
         return keras.layers.Reshape((height * width, channels), name="preset_tokens")(features)

@@ -14,22 +14,37 @@ from tests.encoders.helpers import TINY
 
 @pytest.fixture(scope="module")
 def presets(tmp_path_factory) -> dict[str, Path]:
-    """Tiny presets with random weights: a map, tokens of one size of image, tokens of any."""
+    """Tiny presets with random weights: a map, tokens of one size of image, of any; images and texts."""
     root = tmp_path_factory.mktemp("presets")
     keras.utils.set_random_seed(0)
+    hub = keras_hub.models
+    vision = {
+        "patch_size": 8, "hidden_dim": 16, "num_layers": 2, "num_heads": 2,
+        "intermediate_dim": 32, "image_shape": (24, 24, 3),
+    }  # fmt: skip
+    text = {
+        "vocabulary_size": 9, "embedding_dim": 16, "hidden_dim": 16, "num_layers": 1,
+        "num_heads": 2, "intermediate_dim": 32, "max_sequence_length": 4,
+    }  # fmt: skip
     made = {
-        "map": keras_hub.models.ResNetBackbone(
+        "map": hub.ResNetBackbone(
             input_conv_filters=[64], input_conv_kernel_sizes=[3], stackwise_num_filters=[64, 64],
             stackwise_num_blocks=[1, 1], stackwise_num_strides=[1, 2], block_type="basic_block",
             image_shape=(None, None, 3),
         ),
-        "tokens": keras_hub.models.ViTBackbone(
+        "tokens": hub.ViTBackbone(
             image_shape=(24, 24, 3), patch_size=(8, 8), num_layers=2, num_heads=2, hidden_dim=16,
             mlp_dim=32,
         ),
-        "dino": keras_hub.models.DINOV2Backbone(
+        "dino": hub.DINOV2Backbone(
             patch_size=8, num_layers=2, hidden_dim=16, num_heads=2, intermediate_dim=32,
             image_shape=(24, 24, 3), position_embedding_shape=(40, 40),
+        ),
+        "clip": hub.CLIPBackbone(
+            hub.CLIPVisionEncoder(**vision), hub.CLIPTextEncoder(**text), projection_dim=16
+        ),
+        "siglip": hub.SigLIPBackbone(
+            hub.SigLIPVisionEncoder(**vision), hub.SigLIPTextEncoder(**text)
         ),
     }  # fmt: skip
     for name, backbone in made.items():
@@ -37,7 +52,10 @@ def presets(tmp_path_factory) -> dict[str, Path]:
     return {name: root / name for name in made}
 
 
-@pytest.fixture(params=[*(n for n in ENCODERS if n != "preset"), "stem", "map", "tokens", "dino"])
+FROM_SCRATCH = [name for name in ENCODERS if name != "preset"]
+
+
+@pytest.fixture(params=[*FROM_SCRATCH, "stem", "map", "tokens", "dino", "clip", "siglip"])
 def config(request, presets) -> ModelConfig:
     if request.param == "stem":
         return dataclasses.replace(TINY, stem="convolutions")

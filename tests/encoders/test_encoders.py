@@ -11,7 +11,7 @@ from keras import ops
 
 from spatialnet_keras.config import ConfigError, Pixels
 from spatialnet_keras.encoders import image_encoder, split_at_features
-from spatialnet_keras.encoders.preset import IMAGENET, halves, load_backbone
+from spatialnet_keras.encoders.preset import IMAGENET, _as_tokens, halves, load_backbone
 from spatialnet_keras.layers import FEATURES
 from tests.encoders.helpers import TINY, encoded, tiles
 
@@ -126,6 +126,24 @@ def test_halves_of_a_preset_are_the_preset(presets):
         assert np.allclose(
             ops.convert_to_numpy(upper(lower(x))), ops.convert_to_numpy(backbone(x)), atol=1e-4
         )
+
+
+def test_the_tokens_of_siglip_are_what_its_last_layer_pools(presets):
+    whole = keras_hub.models.Backbone.from_preset(str(presets["siglip"])).vision_encoder
+    backbone = load_backbone(str(presets["siglip"]))
+    x = {"images": np.random.default_rng(0).normal(size=(2, 24, 24, 3)).astype("float32")}
+    found = backbone(x)
+    assert backbone.output.shape == (None, *found.shape[1:]) == (None, 9, 16)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(whole.head(found)), ops.convert_to_numpy(whole(x)), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("shape", [(16,), (2, 3, 3, 16)])
+def test_a_preset_without_features_of_places_is_one_line(shape):
+    with pytest.raises(ConfigError, match=r"\[B, N, F\]. Received: \[None, .*\]. Choose ") as caught:
+        _as_tokens(keras.Input(shape))
+    assert "\n" not in str(caught.value)
 
 
 BAD_PRESETS = {
