@@ -46,10 +46,11 @@ def tokens(image, config: ModelConfig, pixels: Pixels, drop_tokens: bool):
     side = _fixed_side(backbone)
     if side and side != config.image_size:
         x = keras.layers.Resizing(side, side, antialias=True, name="preset_size")(x)
+    patches = _patches(backbone, x.shape[1])
     lower, upper = halves(backbone, config.frozen_share)
     given = {name: x for name in lower.input} if isinstance(lower.input, dict) else x
     x = keras.layers.Identity(name=FEATURES)(lower(given))
-    return _as_tokens(upper(x) if upper else x)
+    return _as_tokens(upper(x) if upper else x, patches)
 
 
 def halves(backbone: keras.Model, share: float) -> tuple[keras.Model, keras.Model | None]:
@@ -165,8 +166,19 @@ def _fixed_side(backbone: keras.Model) -> int | None:
     return shapes[0][1] if shapes else None
 
 
-def _as_tokens(features):
-    """[B, h, w, F], or [B, 1 + registers + h w, F] -> [B, h w, F]."""
+def _patches(backbone: keras.Model, side: int) -> int:
+    """How many patches an image has; 0 if the backbone does not say how large they are."""
+    size = getattr(backbone, "patch_size", None)
+    return math.prod(side // int(each) for each in np.broadcast_to(size, 2)) if size else 0
+
+
+def _as_tokens(features, patches: int = 0):
+    """[B, h, w, F], or [B, 1 + registers + h w, F] -> [B, h w, F].
+
+    Args:
+        features: What a backbone gives.
+        patches: Of the image, as far as known: Swin, which merges them, has fewer tokens.
+    """
     if isinstance(features, dict):
         raise ConfigError(f"This preset gives {sorted(features)}, no features of one image.")
     if len(features.shape) not in (3, 4):
@@ -177,5 +189,7 @@ def _as_tokens(features):
     if len(features.shape) == 4:
         _, height, width, channels = features.shape
         return keras.layers.Reshape((height * width, channels), name="preset_tokens")(features)
-    extra = features.shape[1] - math.isqrt(features.shape[1]) ** 2
-    return features[:, extra:]
+    tokens = features.shape[1]
+    if not 0 < patches <= tokens:
+        patches = math.isqrt(tokens) ** 2
+    return features[:, tokens - patches :]

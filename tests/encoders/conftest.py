@@ -14,7 +14,7 @@ from tests.encoders.helpers import TINY
 
 @pytest.fixture(scope="module")
 def presets(tmp_path_factory) -> dict[str, Path]:
-    """Tiny presets with random weights: a map, tokens of one size of image, of any; images and texts."""
+    """Tiny presets with random weights: a map, tokens, images of any size, images and texts."""
     root = tmp_path_factory.mktemp("presets")
     keras.utils.set_random_seed(0)
     hub = keras_hub.models
