@@ -225,6 +225,7 @@ def _fit(
         initialise(network, run, *init)
     below, _ = split_at_features(network.get_layer("image_encoder"))
     apply_regime(below, settings)
+    begun, known = time.perf_counter(), facts.of_training(network)
     if settings.encoder == "cached":
         model = model_on_features(network, config, run.tasks)
         examples = _on_features(below, examples, 8 if settings.symmetries else 1)
@@ -239,7 +240,7 @@ def _fit(
     encoder = encoder_layers(network.get_layer("image_encoder"))
     compile_model(model, config, run.tasks, settings.epochs * steps, encoder)
     if "facts" not in run.metrics:
-        run.record(facts=facts.of_training(network))
+        run.record(facts=known)
     write_settings(run, finished=False)
     history = load_state(run.checkpoint, model) if run.checkpoint.exists() else []
     if history:
@@ -247,7 +248,7 @@ def _fit(
     if len(history) == settings.epochs:
         return
     validated = list(zip(validation, held_out, strict=True))
-    epoch = Epoch(run, validated, history, network, answering)
+    epoch = Epoch(run, validated, history, network, answering, begun)
     batches = _batches(examples, config, len(history))
     build_losses(model, next(batches.as_numpy_iterator()))
     model.fit(

@@ -35,6 +35,7 @@ class Epoch(keras.callbacks.Callback):
         history: Entries of the finished epochs; the new ones are appended.
         network: What is kept: the layers that are trained, with the frozen encoder before them.
         answering: What is validated: the same, or of a cached encoder what comes behind it.
+        begun: When the work began, features and a teacher's look included, by `perf_counter`.
     """
 
     def __init__(
@@ -44,10 +45,12 @@ class Epoch(keras.callbacks.Callback):
         history: list[dict],
         network: keras.Model,
         answering: keras.Model,
+        begun: float,
     ):
         super().__init__()
         self.network = network
         self.connected = answering
+        self.counted = begun
         self.run = run
         self.validation = validation
         self.history = history
@@ -56,7 +59,6 @@ class Epoch(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         """Connects the network's layers to answer, and to judge captions."""
-        self.counted = time.perf_counter()
         self.answering = answering_model(self.connected, self.config, self.run.tasks)
         self.judges = {
             task.name: likelihood_model(self.answering, task)
@@ -96,7 +98,7 @@ class Epoch(keras.callbacks.Callback):
             "epoch": epoch + 1,
             "seconds": round(seconds, 3),
             "validation_seconds": round(now - self.started - seconds, 3),
-            # with the files and pictures of the epoch before
+            # with what came before the first epoch, or the files and pictures of the one before
             "wall_seconds": round(now - self.counted, 3),
             "learning_rate": float(ops.convert_to_numpy(self.model.optimizer.learning_rate)),
         }

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import time
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ from keras import ops
 
 import train
 from pipelines.records import DataError
+from spatialnet_keras import training
 from spatialnet_keras.config import Pixels, TrainConfig
 from spatialnet_keras.encoders import image_encoder, split_at_features
 from spatialnet_keras.encoders.preset import UPPER
@@ -160,6 +162,23 @@ def test_a_run_on_cached_features_ends_with_a_network_of_pixels(presets, city, e
     assert {"land_use", "caption", "presence"} <= {row["task"] for row in rows}
     network = keras.saving.load_model(tmp_path / "run" / "best.keras", compile=False)
     assert {each.name: each.shape for each in network.inputs}["image"] == (None, 32, 32, 3)
+
+
+def test_the_wall_time_holds_the_features(city, tmp_path, monkeypatch):
+    def slow(*given):
+        time.sleep(0.5)
+        return stored_features(*given)
+
+    monkeypatch.setattr(training, "stored_features", slow)
+    flags = "--epochs 2 --tasks land_use --preset tiny --model.layers 1 --train.encoder cached"
+    train.main(["--data", f"synthetic={city}", "--run", str(tmp_path / "run"), *flags.split()])
+    found = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    first, second = (
+        each["wall_seconds"] - each["seconds"] - each["validation_seconds"]
+        for each in found["history"]
+    )
+    assert first > 1 > second  # twice: of the training and the validation split
+    assert found["facts"]["wall_seconds"] > 1 + sum(each["seconds"] for each in found["history"])
 
 
 def test_rates_rise_from_block_to_block_of_a_transformer(presets):
