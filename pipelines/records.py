@@ -18,7 +18,13 @@ IDENTITY_ONLY = (0,)
 INVERSE = (0, 3, 2, 1, 4, 5, 6, 7)  # the symmetry that undoes each: a mirrored one, itself
 
 _SIDES = re.compile(
-    r"\b(left|right|top|bottom|upper|lower|above|below|north|south|east|west)\w*\b", re.IGNORECASE
+    r"\b(left|right|top|bottom|upper|lower|above|below|north|south|east|west"
+    r"|horizontal|vertical|clockwise|counterclockwise|anticlockwise)\w*\b",
+    re.IGNORECASE,
+)
+# roads "vertical to each other" (UCM-captions) meet at right angles, however the tile lies
+_RIGHT_ANGLES = re.compile(
+    r"\bvertical to\b|\ba?cross\w*( (another|two|the|roads?))+ vertically\b", re.IGNORECASE
 )
 
 
@@ -83,4 +89,5 @@ class Records:
 
 def symmetries(sentence: str) -> tuple[int, ...]:
     """The symmetries that keep a sentence true: all eight, or only 0 if it names a side."""
-    return IDENTITY_ONLY if _SIDES.search(sentence) else ALL_SYMMETRIES
+    told = _RIGHT_ANGLES.sub("", sentence)
+    return IDENTITY_ONLY if _SIDES.search(told) else ALL_SYMMETRIES
