@@ -77,7 +77,9 @@ def whole(images: int) -> np.ndarray:
 def _crop(side: int, smallest: float, rng: np.random.Generator) -> Box:
     """A box of a share of the area from `smallest` to 1, its sides at most 4 : 3 apart."""
     area = rng.uniform(smallest, 1.0)
-    stretch = np.exp(rng.uniform(-0.5, 0.5) * np.log(4 / 3)) if smallest < 1 else 1.0
+    # of large boxes less far apart, so that both sides fit into the tile
+    apart = min(np.log(4 / 3), -np.log(area))
+    stretch = np.exp(rng.uniform(-0.5, 0.5) * apart) if smallest < 1 else 1.0
     width, height = (
         min(side, side * np.sqrt(area) * stretch),
         min(side, side * np.sqrt(area) / stretch),

@@ -53,6 +53,19 @@ def test_a_crop_shows_a_part_in_more_detail():
     assert np.ptp(changed) < 120
 
 
+@pytest.mark.parametrize("crop", [0.3, 0.75, 0.95])
+def test_a_crop_keeps_the_share_of_the_area_that_is_asked(crop):
+    count = 500
+    still, alone = np.zeros(count, int), np.ones(count, bool)
+    how, rng = Augmentation(crop=crop), np.random.default_rng(0)
+    _, shown = augment(tiles(count), still, alone, how, 16, rng)
+    width, height = shown[:, 2] - shown[:, 0], shown[:, 3] - shown[:, 1]
+    assert (width * height).min() > crop - 1e-5
+    assert (width * height).min() < crop + 0.05 * (1 - crop)
+    assert max((width / height).max(), (height / width).max()) < 4 / 3 + 1e-5
+    assert 0 <= shown.min() < shown.max() <= 1
+
+
 def test_tiles_are_brought_to_the_models_size():
     assert run(tiles(side=32), size=16).shape == (4, 16, 16, 3)
     assert run(tiles(side=32), size=16, crop=0.5).shape == (4, 16, 16, 3)
