@@ -88,13 +88,13 @@ def test_evaluating_an_unfinished_run_does_not_finish_it(run, capsys):
     assert run.metrics["val"]["land_use"]["rows"] > 0
 
 
-def own_captions(city, to):
+def own_captions(city, to, tiles=9):
     """The city's tiles with another caption, land use alone, in a folder of their own."""
     shutil.copytree(city / "ucm_captions" / "imgs", to / "imgs")
     rows = [
         {"image": f"imgs/{path.name}", "land_use": path.name.rpartition("_")[0],
          "caption": "there is a zebra", "split": "test"}
-        for path in sorted((to / "imgs").iterdir())[:9]
+        for path in sorted((to / "imgs").iterdir())[:tiles]
     ]  # fmt: skip
     (to / "table.jsonl").write_text("\n".join(map(json.dumps, rows)))
     return to
@@ -112,6 +112,16 @@ def test_other_data_have_the_floors_and_the_memory_of_the_training_data(
     assert {name: run.metrics[name] for name in before} == before
     with np.load(run.memory) as memory:
         assert "zebra" not in memory["words"]
+
+
+def test_one_captioned_tile_has_all_scores_but_cider_and_no_other_tile_to_be_shown(
+    run, city, capsys, tmp_path
+):
+    other = own_captions(city, tmp_path / "other", tiles=1)
+    evaluate.main([str(run.path), "--data", f"folder={other}", "--json"])
+    rows = [row for row in json.loads(capsys.readouterr().out) if row["task"] == "caption"]
+    assert {row["score"] for row in rows} == {"bleu1", "bleu2", "bleu3", "bleu4", "rouge_l"}
+    assert all(row["majority"] is not None and row["shuffled"] is None for row in rows)
 
 
 def test_where_the_training_data_are_gone_the_scores_have_only_the_floors_that_need_none(

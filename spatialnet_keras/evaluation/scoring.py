@@ -49,7 +49,7 @@ def scores(
         reached = task.score(task.answer(outputs[task.name][known]), labels)
         majority = task.floor(labels)
         without_image, without_eyes, by_template = {}, {}, {}
-        if task.unit != "image" and task.headline:
+        if task.name in shuffled and task.unit != "image" and task.headline:
             without_image = task.score(task.answer(shuffled[task.name][known]), labels)
         if task.name in blind and task.headline:
             questions = [question for question, _ in labelled(task, records)]
@@ -97,7 +97,8 @@ def evaluations(
             examples = part.encode(run.tasks, run.vocabulary, run.config)
             known = examples, run.tasks, run.config, consensus
             outputs, shuffled = predict(model, *known), {}
-            if any(row.questions or row.captions for row in part.records):
+            asked = any(row.questions or row.captions for row in part.records)
+            if asked and len(examples) > 1:  # a single image has no other
                 shuffled = predict_on_other_images(model, *known)
             reached = scores(part.records, run.tasks, outputs, shuffled, blind, template)
             if reached:

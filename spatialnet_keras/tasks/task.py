@@ -90,7 +90,7 @@ class Task:
         return [None] * len(output)
 
     def score(self, answers: list[str], truths: list[str]) -> dict[str, float]:
-        """Every name in `scores` -> number, over rows that have a label."""
+        """Names in `scores` -> numbers, over rows that have a label; all that these allow."""
         raise NotImplementedError
 
     def blind_label(self, truth: str) -> str:
@@ -98,11 +98,11 @@ class Task:
         return truth
 
     def floor(self, truths: list[str]) -> dict[str, float]:
-        """The scores of the constant answers found on the training split."""
-        return {
-            name: self.score([answer] * len(truths), truths)[name]
-            for name, answer in self.floor_answers
+        """The scores of the constant answers found on the training split, as far as there are."""
+        found = {
+            name: self.score([answer] * len(truths), truths) for name, answer in self.floor_answers
         }
+        return {name: reached[name] for name, reached in found.items() if name in reached}
 
     def to_dict(self) -> dict[str, Any]:
         """What `fit` learned, for `tasks.json`."""
