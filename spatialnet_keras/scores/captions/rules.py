@@ -16,12 +16,12 @@ TWO_WORDS = frozenset(("cannot", "gimme", "gonna", "gotta", "lemme", "wanna"))  
 
 # An abbreviation keeps its dot. With a title before a name ("Dr."), more may follow at once.
 _TITLES = """adj adm adv alex assoc asst atty attys ave brig capt cf cie cmdr col comdr cpl dept det
-dr drs elec ens ft gen gov govs hon insp invt jos lieut lt maj mlle mme mr mrs ms msgr mt 
+dr drs elec ens ft gen gov govs hon insp invt jos lieut lt maj messrs mlle mme mr mrs ms msgr mt 
 natl pfc ph pres prof profs pvt rep reps rev sen sens sfc sgt spc st ste supt supts treas vs wm"""
 _OTHERS = """al co ct ga jr ky md mo rd rt sq sr va vt ala apr aug bhd cos dak dec esq est etc ext
 feb fla fri inc ind jan jul jun kan ltd mar mon neb nev nov oct plc   sep seq sys tel thu tue
 wed wis wyo ariz assn bldg blvd bros colo conn corp intl kans mich minn mont okla penn  
-    sept tenn tues univ wisc calif thurs"""
+    sept tenn tues univ wisc calif thurs bancorp ed.d ph.d"""
 _CAPITAL = "Az La Pa Ark Del Ill Ore Tex Mass Miss Wash"  # states; "la." is not one
 _BEFORE_NUMBERS = "art ca fig figs no nos op ph pp prop"
 # After "B." and before one of these a sentence begins, and the dot ended another.
@@ -37,7 +37,7 @@ ABBREVIATIONS = frozenset(
 
 
 def _any(words: str) -> str:
-    return f"(?i:{'|'.join(sorted(words.split(), key=len, reverse=True))})"
+    return f"(?i:{'|'.join(map(re.escape, sorted(words.split(), key=len, reverse=True)))})"
 
 
 _TITLE = f"(?:{_any(_TITLES)}|[Mm][ft][Gg])"
@@ -66,7 +66,7 @@ _INITIALS = "[A-Z]+(?:(?:&(?i:amp);|[+&])[A-Z]+)+"
 _HYPHEN = "[-_\u058a\u2010\u2011]"
 _PIECE = f"(?:[dDoOlL]{_ANY_QUOTE}{_N}{{2,}}|{_N}+)"
 _JOINED = f"{_PIECE}(?:{_HYPHEN}{_PIECE})*"
-_LOOSELY = r"(?=[A-Za-z0-9])[A-Za-z0-9.,]+(?:-[A-Za-z0-9]+|-[A-Za-z]\.(?:[A-Za-z]\.)+)+"
+_LOOSELY = r"(?=[A-Za-z0-9])[A-Za-z0-9.,]+(?:-[A-Za-z]\.(?:[A-Za-z]\.)+|-[A-Za-z0-9]+)+"
 _PART = "[A-Za-z0-9]+(?:-[A-Za-z]+)*"
 _BEYOND = r"\s\"<>|"  # what ends a link or an address
 _LINK = rf"[^{_BEYOND}(){{}}]"
@@ -97,18 +97,20 @@ RULES = tuple(
         # trees, U.S.
         _WORD,
         r"[A-Za-z](?:\.[A-Za-z])*\.",
+        rf"((?i:(?:canada|eu|japan|korean|non|sino)-u\.s|u\.s\.-u\.(?:k|s\.s\.r))){_SPACE}",
         rf"([A-Za-z])\.{_SPACE}+(?:{_START}|{_TAG}){_SPACE}",
         # o'clock, d'Artagnan, ma'am, '90s
-        f"({_QUOTE}[tT])(?i:is|was)",
+        "('[tT])(?i:is|was)",
         f"{_QUOTE}[nN]{_QUOTE}?",
         f"[lLdDjJ]{_QUOTE}|[yY]{_QUOTE}(?=[A-Za-z])",
         f"[lLdDoO]{_ANY_QUOTE}{_N}{{2,}}",
         f"[A-HJ-XZn]{_ANY_QUOTE}[{_A}]{{2,}}",
         f"[{_A}]+[aeiouyAEIOUY]{_ANY_QUOTE}[aeiouA-Z][{_A}]*",
-        f"(?i:ol{_QUOTE}|li{_QUOTE}l|e{_QUOTE}er|o{_QUOTE}o)",
+        f"(?i:(?:dunkin|ol|somethin){_QUOTE}|cap{_QUOTE}n|c{_QUOTE}est|o{_ANY_QUOTE}o)",
+        r"(?i:c'mon|cont'd\.?|e'er|ev'ry|li'l|nat'l|nor'easter|s'mores)",
         f"{_QUOTE}(?i:em|till?|cause)",
         rf"({_QUOTE}[0-9]{{2}}){_SPACE}",
-        f"{_QUOTE}[2-9]0s",
+        f"{_QUOTE}[2-9]0[sS]",
         f"({_TAIL})[^A-Za-z]",
         # links, addresses
         rf"(?i:https?)://{_LINK}{{2,}}{_ENDS_WELL}",
@@ -116,10 +118,10 @@ RULES = tuple(
         rf"(?:{_NAME}\.)+(?i:com|net|org|edu){_PATH}",
         rf"(?:<|&lt;)?{_MAILBOX}(?:>|&gt;)?",
         "@[A-Za-z_][A-Za-z0-9_]*",
-        f"#[{_A}]+",
+        f"#{_L}+",
         # co., 2.jpg
         rf"({_OTHER}\.)[\s\S]{{2}}",
-        rf"({_LD}+(?:\.{_LD}+)*\.{_any(_ENDINGS)})[ !,.?\n\u00a0]",
+        rf"({_LD}+(?:\.{_LD}+)*\.{_any(_ENDINGS)})[ \t!,.?\n\u00a0]",
         # 1,000 -5 1/2 5-10 and/or well-known 1-800-555-1234
         f"[-+]?{_NUMBER}",
         _JOINED,

@@ -8,7 +8,6 @@ punctuation are in capitals.
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from itertools import pairwise
 
 from spatialnet_keras.scores.captions.characters import DROPPED, shapes
 from spatialnet_keras.scores.captions.rules import (
@@ -35,6 +34,7 @@ _WRITTEN = {
 _ELLIPSIS = re.compile(r"\.{3,}|\.(?:[ \u00a0]\.){2,4}")
 _CURLY = re.compile("[\u0092\u2019]|&apos;")
 _INITIALS = re.compile("[a-z]+(?:(?:[+&]|&amp;)[a-z]+)+")
+_LINK = re.compile("[#@/]")  # of these, soft hyphens stay
 _QUOTES = re.compile("[`\u0091-\u0094\u00ab\u00bb\u2018-\u201f\u2039\u203a]{1,2}")
 _QUOTE_MARKS = str.maketrans(
     {mark: "`" for mark in "\u0091\u2018\u201b\u2039"}
@@ -59,13 +59,14 @@ def tokenised(sentences: Iterable[str]) -> list[str]:
     A word may hold a no-break space ("1 1/2"). A line break within a sentence is a space, although
     the reference scorer takes all but a line feed for the end of the sentence.
     """
-    lines = list(sentences)
-    # it looks past the end of a sentence: "no." is a word before a number, also in the next line
-    after = [
-        f"\n{follows}\n" if line.rstrip()[-2:-1].isalpha() and OPEN_END.search(line) else "\n"
-        for line, follows in pairwise(lines)
-    ]
-    return [_words(line, follows) for line, follows in zip(lines, [*after, ""], strict=True)]
+    found, follows = [], ""
+    # it looks past the end of a sentence: "no." is a word before a number, also in the next line,
+    # and past empty ones
+    for line in reversed(list(sentences)):
+        is_open = line.rstrip()[-2:-1].isalpha() and OPEN_END.search(line)
+        found.append(_words(line, follows if is_open else follows[:1]))
+        follows = f"\n{line}\n" if line.strip() else f"\n{line}{follows}"
+    return found[::-1]
 
 
 @lru_cache(maxsize=100_000)
@@ -82,7 +83,7 @@ def _words(sentence: str, follows: str) -> str:
 def _by_rules(sentence: str, follows: str) -> Iterator[str]:
     for breaks in "\n\r\v\f\u2028\u2029":
         sentence = sentence.replace(breaks, " ")
-    shape = shapes(sentence) + follows
+    shape = shapes(sentence + follows)
     place = 0
     while place < len(sentence):
         longest = max(
@@ -115,4 +116,6 @@ def _written(word: str) -> str:
         return word.replace(" ", "\u00a0").replace("\t", "\u00a0")
     for character, written in (("(", "-lrb-"), (")", "-rrb-"), (" ", "\u00a0"), ("\t", "\u00a0")):
         word = word.replace(character, written)
+    if _LINK.search(word):
+        return word
     return word.replace("\u00ad", "") or "-"

@@ -9,6 +9,7 @@ captions are scored by both, and what differs is printed.
 import argparse
 import json
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.reference import scored
@@ -24,12 +25,15 @@ p.m. A. b. x. 5 12 1st 2x4 10:30 12/25/2014 2014-11-24 1,000 1.5 -3 .5 1/2 3-1/2
 ~ ^ | \\ / ( ) [ ] { } " ' '' ` `` well-known two-storey and/or AT&T R&D C++ C# .NET a.b.c 2.txt
 http://example.com/a?b=1 www.example.com example.org a@b.com <b> </b> <!-- &amp; &lt; &quot; :) :-(
 ;-) ^_^ don’t boat’s “quoted” ‘single’ – — … é naïve 中文 ½ m² ³ °C → ×""".split()  # noqa: RUF001
+RARE = """Ph.D. Ed.D. Bancorp. Messrs. Canada-U.S. non-U.S U.S.-U.K. U.S.-U.S.S.R. USA-U.S. c'mon
+nor'easter s'mores ev'ry nat'l int'l Cap'n c'est Dunkin' somethin' cont'd. '90S ’tis ’twas e’er li’l
+#tag\u00ad,""".split()  # noqa: RUF001
 SPACED = ("(555) 123-4567", "555 123 4567", "3 1/2", ". . .", "", " ", "\t", "  ", "\n", "\u00a0")
 
 
-def sentence(draw: random.Random) -> str:
+def sentence(draw: random.Random, more: Sequence[str] = ()) -> str:
     """A few pieces, with spaces or without."""
-    pieces = [*PIECES, *SPACED]
+    pieces = [*PIECES, *SPACED, *more]
     space = draw.choice(("", " ", " ", " "))
     return space.join(draw.choice(pieces) for _ in range(draw.randint(0, 9)))
 
@@ -48,8 +52,12 @@ def corpora() -> dict[str, tuple[list[list[str]], list[str]]]:
         ),
         "two images": ([["one boat in a harbor"], ["two boats"]], ["one boat", "two boats"]),
         "across lines": (
-            [["hall no."], ["5 trees"], ["pier B."], ["The sea"]],
-            ["a", "5", "b", ":)"],
+            [["hall no."], ["5 trees"], ["pier B."], ["The sea"], ["plan X."], ["", "The sea"]],
+            ["a", "5", "b", ":)", "no.", "\u0665"],
+        ),
+        "rare words": (
+            [[f"the {word} tree", f"at {word}"] for word in RARE],
+            [f"{word}." for word in RARE],
         ),
         "nothing right": ([["a b c d"], ["e f g h"]], ["x y z", "w"]),
     }
@@ -69,8 +77,8 @@ def make(python: str) -> None:
 def fuzz(python: str, seed: int) -> None:
     """Prints what differs."""
     draw = random.Random(seed)
-    references = [[sentence(draw) for _ in range(4)] for _ in range(4000)]
-    hypotheses = [sentence(draw) for _ in references]
+    references = [[sentence(draw, RARE) for _ in range(4)] for _ in range(4000)]
+    hypotheses = [sentence(draw, RARE) for _ in references]
     theirs = scored(python, references, hypotheses)
     texts = [text for each in references for text in each]
     lines = tokenised(texts) + tokenised(hypotheses)
