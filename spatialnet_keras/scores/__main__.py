@@ -13,6 +13,8 @@ from spatialnet_keras.scores.captions import caption_scores, tokenise, tokenised
 from spatialnet_keras.scores.captions.meteor import meteor, meteor_nltk
 from spatialnet_keras.scores.files import matched, read_captions
 
+Scores = dict[str, float | None]
+
 NAMES = {
     "bleu1": "BLEU-1", "bleu2": "BLEU-2", "bleu3": "BLEU-3", "bleu4": "BLEU-4",
     "meteor": "METEOR", "meteor_nltk": "METEOR (nltk)", "rouge_l": "ROUGE-L", "cider": "CIDEr",
@@ -38,14 +40,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         read_captions(chosen.references, chosen.split, said.keys()), said
     )
     try:
-        scores = _scores(references, hypotheses, chosen.no_meteor, chosen.meteor_nltk)
-    except (ValueError, RuntimeError) as error:
+        scores, broken = _scores(references, hypotheses, chosen.no_meteor, chosen.meteor_nltk)
+    except ValueError as error:
         raise DataError(str(error)) from None
     if chosen.json:
         print(json.dumps(scores))
-        return
-    captions = sum(map(len, references))
-    table = Table(title=f"{len(hypotheses):,} images, {captions:,} reference captions")
+    else:
+        captions = sum(map(len, references))
+        _show(f"{len(hypotheses):,} images, {captions:,} reference captions", scores)
+    if broken:  # last: the others were seen
+        raise DataError(str(broken))
+
+
+def _show(title: str, scores: Scores) -> None:
+    table = Table(title=title, min_width=len(title))  # else it is broken to fit the columns
     table.add_column("score")
     table.add_column("value", justify="right")
     for name, title in NAMES.items():
@@ -57,17 +65,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _scores(
     references: list[list[str]], hypotheses: list[str], no_meteor: bool, by_nltk: bool
-) -> dict[str, float | None]:
-    scores: dict[str, float | None] = dict(caption_scores(references, hypotheses))
+) -> tuple[Scores, RuntimeError | None]:
+    """All that can be had, and why METEOR is not among them if it broke off."""
+    broken, scores = None, dict(caption_scores(references, hypotheses))
     scores["meteor"] = None
     lines = iter(tokenised([text for texts in references for text in texts]))
     said = [[next(lines) for _ in texts] for texts in references]
     if not no_meteor:
-        scores["meteor"] = meteor(said, tokenised(hypotheses))
+        try:
+            scores["meteor"] = meteor(said, tokenised(hypotheses))
+        except RuntimeError as error:
+            broken = error
     if by_nltk:
         words = [[tuple(line.split()) for line in each] for each in said]
         scores["meteor_nltk"] = meteor_nltk(words, tokenise(hypotheses))
-    return scores
+    return scores, broken
 
 
 if __name__ == "__main__":

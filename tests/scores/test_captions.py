@@ -237,6 +237,26 @@ def test_the_command_prints_a_table_and_takes_a_split(tmp_path, capsys):
     assert "n/a" in shown
 
 
+@pytest.mark.parametrize("program", ["exit 1", "exec 0<&-; sleep 0.5", "read line; echo 1 2"])
+def test_scores_that_are_ready_are_shown_where_meteor_breaks_off(
+    program, tmp_path, capsys, exit_code, monkeypatch
+):
+    java = tmp_path / "java"
+    java.write_text(f"#!/bin/sh\n{program}\n")
+    java.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("METEOR_JAR", str(java))
+    assert exit_code(main, *write(tmp_path, *FORMS["simple"])) == 2
+    said = capsys.readouterr()
+    assert "CIDEr" in said.out and "n/a" in said.out
+    assert "METEOR broke off" in said.err and said.err.count("\n") == 1
+
+
+def test_the_title_stands_in_one_line(tmp_path, capsys):
+    main([*write(tmp_path, {"1": ["a"], "2": ["b"]}, {"1": "a", "2": "b"}), "--no-meteor"])
+    assert "2 images, 2 reference captions" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("references", "hypotheses", "words"),
     [

@@ -42,6 +42,15 @@ def meteor(references: Sequence[Sequence[str]], hypotheses: Sequence[str]) -> fl
     if jar is None:
         return None
     command = ["java", "-jar", "-Xmx2G", str(jar), "-", "-", "-stdio", "-l", "en", "-norm"]
+    try:
+        return _said_by(command, references, hypotheses)
+    except (OSError, EOFError):  # OSError: it was gone before it was asked
+        raise RuntimeError(f"METEOR broke off: {' '.join(command)}. Run it by hand.") from None
+
+
+def _said_by(
+    command: list[str], references: Sequence[Sequence[str]], hypotheses: Sequence[str]
+) -> float:
     with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -50,11 +59,14 @@ def meteor(references: Sequence[Sequence[str]], hypotheses: Sequence[str]) -> fl
         encoding="utf-8",
     ) as program:
 
+        def read() -> str:
+            if not (answer := program.stdout.readline().strip()):
+                raise EOFError
+            return answer
+
         def ask(line: str) -> str:
             print(line, file=program.stdin, flush=True)
-            if not (answer := program.stdout.readline().strip()):
-                raise RuntimeError(f"METEOR broke off: {' '.join(command)}. Run it by hand.")
-            return answer
+            return read()
 
         counts = [
             ask(" ||| ".join(("SCORE", *said, hypothesis.replace("|||", "").replace("  ", " "))))
@@ -63,7 +75,7 @@ def meteor(references: Sequence[Sequence[str]], hypotheses: Sequence[str]) -> fl
         # a score for each image, then that of the corpus
         score = ask(" ||| ".join(("EVAL", *counts)))
         for _ in counts:
-            score = program.stdout.readline().strip()
+            score = read()
         program.stdin.close()
     return float(score)
 
