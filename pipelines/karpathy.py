@@ -51,9 +51,9 @@ def load_captions(
     try:
         rows = tuple(
             Record(
-                image=images / image["filename"],
-                land_use=land_use(image["filename"]),
-                captions=tuple(sentence["raw"] for sentence in image["sentences"]),
+                image=images / (file := _text(image, "filename")),
+                land_use=land_use(file),
+                captions=tuple(_text(each, "raw", f" of {file}") for each in image["sentences"]),
             )
             for image in content["images"]
             if image["split"] == split
@@ -66,3 +66,9 @@ def load_captions(
     if not rows:
         raise DataError(f"{table} has no image of the split {split}. Mark some with it.")
     return Records(name, split, rows)
+
+
+def _text(entry: dict, name: str, where: str = "") -> str:
+    if not isinstance(entry[name], str):
+        raise TypeError(f"{name} {entry[name]!r}{where}")
+    return entry[name]

@@ -5,12 +5,20 @@ stub that is not active.
 """
 
 import os
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.reading import check_split, read_json
 from pipelines.records import DataError, Question, Record, Records
+
+_ID = (int, str)
+_FIELDS = {
+    "images": {"id": _ID},
+    "questions": {
+        "id": _ID, "img_id": _ID, "type": (str,), "question": (str,), "answers_ids": (list,),
+    },
+    "answers": {"id": _ID, "answer": (str, int)},
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,15 +56,17 @@ def load(layout: Layout, root: str | os.PathLike, split: str) -> Records:
     images = _active(layout, root, split, "images")
     questions = _active(layout, root, split, "questions")
     answers = {answer["id"]: answer for answer in _active(layout, root, split, "answers")}
-    asked: dict[int, list[Question]] = defaultdict(list)
+    asked: dict[int | str, list[Question]] = {image["id"]: [] for image in images}
+    lost = [question["img_id"] for question in questions if question["img_id"] not in asked]
+    if lost:
+        some = ", ".join(map(str, dict.fromkeys(lost[:3])))
+        raise DataError(
+            f"{len(lost)} of {len(questions)} questions in "
+            f"{_path(layout, root, split, 'questions')} are about images that are not active "
+            f"there, such as {some}. Copy the published files again."
+        )
     for question in questions:
-        try:
-            asked[_field(question, "img_id")].append(_question(layout, question, answers))
-        except TypeError as error:  # a number where a list should be
-            raise DataError(
-                f"{layout.title} question {question['id']} is not in RSVQA's form ({error}). "
-                "Copy the published files again."
-            ) from None
+        asked[question["img_id"]].append(_question(layout, question, answers))
     folder = Path(root) / layout.images
     rows = (
         Record(folder / f"{image['id']}.tif", questions=tuple(asked[image["id"]]))
@@ -77,7 +87,7 @@ def original_names(layout: Layout, root: str | os.PathLike, split: str) -> list[
 def _active(layout: Layout, root: str | os.PathLike, split: str, kind: str) -> list[dict]:
     """The active entries of one JSON file, in the order of their ids."""
     check_split(split)
-    path = Path(root) / f"{layout.prefix}_{split}_{kind}.json"
+    path = _path(layout, root, split, kind)
     if not path.is_file():
         raise DataError(
             f"No {layout.title} in {root}: {path.name} is missing. Put {layout.images}/ and the "
@@ -94,27 +104,27 @@ def _active(layout: Layout, root: str | os.PathLike, split: str, kind: str) -> l
         ) from error
     if not active:
         raise DataError(f"{path} has no active entry. Copy the published file again.")
+    for entry in active:
+        for name, types in _FIELDS[kind].items():
+            # bool is an int to isinstance
+            if name not in entry or type(entry[name]) not in types:
+                found = f"has {name!r} {entry[name]!r}" if name in entry else f"lacks {name!r}"
+                raise DataError(
+                    f"{path} is not in RSVQA's form: entry {entry['id']} {found}. "
+                    "Copy the published file again."
+                )
     return active
 
 
-def _question(layout: Layout, question: dict, answers: dict[int, dict]) -> Question:
-    number = question["id"]
-    given = [answers[key] for key in _field(question, "answers_ids") if key in answers]
+def _path(layout: Layout, root: str | os.PathLike, split: str, kind: str) -> Path:
+    return Path(root) / f"{layout.prefix}_{split}_{kind}.json"
+
+
+def _question(layout: Layout, question: dict, answers: dict[int | str, dict]) -> Question:
+    ids = [each for each in question["answers_ids"] if type(each) in _ID]
+    given = [answers[each] for each in ids if each in answers]
     if not given:
         raise DataError(
-            f"{layout.title} question {number} has no answer. Copy the answers file again."
+            f"{layout.title} question {question['id']} has no answer. Copy the answers file again."
         )
-    return Question(
-        text=_field(question, "question"),
-        type=_field(question, "type"),
-        answer=str(_field(given[0], "answer")),
-    )
-
-
-def _field(entry: dict, name: str):
-    try:
-        return entry[name]
-    except KeyError:
-        raise DataError(
-            f"RSVQA entry {entry['id']} lacks {name!r}. Copy the published files again."
-        ) from None
+    return Question(question["question"], question["type"], str(given[0]["answer"]))

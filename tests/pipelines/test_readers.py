@@ -119,6 +119,47 @@ def test_a_question_whose_answers_are_no_list_is_named(rsvqa, value):
     assert "is not in RSVQA's form" in message_of(rsvqa_lr.load, rsvqa, "train")
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [
+        ("questions", "question", None),
+        ("questions", "type", None),
+        ("questions", "img_id", [1]),
+        ("answers", "answer", None),
+        ("answers", "answer", True),
+        ("answers", "answer", ["yes"]),
+    ],
+)
+def test_a_value_of_another_type_is_named_with_its_file_and_entry(rsvqa, kind, name, value):
+    path = rsvqa / f"LR_split_train_{kind}.json"
+    edit(path, lambda content: content[kind][2].update({name: value}))
+    message = message_of(rsvqa_lr.load, rsvqa, "train")
+    assert message.startswith(f"{path} is not in RSVQA's form: entry 2 has '{name}' {value!r}.")
+
+
+def test_questions_about_images_that_are_not_there_are_counted(rsvqa):
+    path = rsvqa / "LR_split_train_questions.json"
+    edit(path, lambda content: [each.update(img_id=70) for each in content["questions"][1:3]])
+    message = message_of(rsvqa_lr.load, rsvqa, "train")
+    assert message.startswith(f"2 of 3 questions in {path} are about images that are not active")
+    assert "such as 70." in message
+    edit(path, lambda content: [each.update(active=False) for each in content["questions"][1:3]])
+    assert sum(len(row.questions) for row in rsvqa_lr.load(rsvqa, "train")) == 1
+
+
+@pytest.mark.parametrize("value", [None, 5, ["a river"]])
+@pytest.mark.parametrize("place", ["filename", "raw"])
+def test_a_karpathy_value_that_is_no_text_is_named(ucm, place, value):
+    def change(content):
+        image = content["images"][0]
+        (image if place == "filename" else image["sentences"][1])[place] = value
+
+    edit(ucm / "dataset.json", change)
+    message = message_of(ucm_captions.load, ucm, "train")
+    where = " of 1.tif" if place == "raw" else ""
+    assert f"dataset.json is not in Karpathy's form (at {place} {value!r}{where})" in message
+
+
 @pytest.mark.parametrize("load", [ucm_captions.load, rsvqa_lr.load])
 def test_an_unknown_split_is_answered_with_the_nearest(tmp_path, load):
     message = message_of(load, tmp_path, "tset")
