@@ -1,16 +1,18 @@
 """Consensus: of several captions of a tile, the one that agrees best with the others.
 
-The candidates are the beams and, if wanted, what was said of the nearest training tiles. The one of
-the highest expected CIDEr against all of them is taken: minimum Bayes risk decoding, with nearest
-neighbours as in Devlin et al., "Exploring nearest neighbor approaches for image captioning", 2015.
+The candidates are the beams and, if wanted, what was said of the nearest training tiles, but not of
+the tile itself. The one of the highest expected CIDEr against all of them is taken: minimum Bayes
+risk decoding, with nearest neighbours as in Devlin et al., "Exploring nearest neighbor approaches
+for image captioning", 2015.
 They count alike, or each by how likely the network finds it for the tile: the expectation is then
 over what the network would say if it had to choose among them. It is counted in the words of the
 score, which knows no punctuation.
 """
 
+import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from zipfile import BadZipFile
@@ -35,12 +37,16 @@ class Memory:
         starts: int64 [n + 1]: the captions of tile i are the rows starts[i] to starts[i + 1].
         captions: Word ids, int32 [m, L].
         words: What each id stands for, str [V].
+        tiles: `marks` of the tiles, uint64 [n]; None in files of earlier versions.
+        network: Which weights the vectors are of; "" in files of earlier versions.
     """
 
     vectors: np.ndarray
     starts: np.ndarray
     captions: np.ndarray
     words: np.ndarray
+    tiles: np.ndarray | None = None
+    network: str = ""
 
     @classmethod
     def read(cls, path: Path) -> "Memory":
@@ -51,7 +57,9 @@ class Memory:
         """
         try:
             with np.load(path) as arrays:
-                return cls(**{each.name: arrays[each.name] for each in fields(cls)})
+                there = [f.name for f in fields(cls) if f.default is MISSING or f.name in arrays]
+                found = {name: arrays[name] for name in there}
+            return cls(**found | {"network": str(found.get("network", ""))})
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise DataError(f"{path} cannot be read: {error}. Delete it.") from None
 
@@ -60,14 +68,23 @@ class Memory:
         temporary = path.with_name(f".{path.name}.tmp")
         with temporary.open("wb") as file:
             arrays = {each.name: getattr(self, each.name) for each in fields(self)}
-            np.savez_compressed(file, **arrays)
+            there = {name: array for name, array in arrays.items() if array is not None}
+            np.savez_compressed(file, **there)
         os.replace(temporary, path)
 
-    def said_near(self, vector: np.ndarray, neighbours: int) -> list[Words]:
-        """The captions of the tiles of the largest cosine with a vector [D], nearest first."""
+    def said_near(self, vector: np.ndarray, neighbours: int, mark: int = 0) -> list[Words]:
+        """The captions of the tiles of the largest cosine with a vector [D], nearest first.
+
+        Args:
+            vector: Of a tile.
+            neighbours: How many tiles are asked.
+            mark: The tile's own, of `marks`: what was said of itself is the answer.
+        """
         likeness = self._directions @ _directions(vector - self._mean)
-        nearest = np.argsort(-likeness, kind="stable")[:neighbours]
-        return [words for row in nearest for words in self._said_of(row)]
+        nearest = np.argsort(-likeness, kind="stable")
+        if self.tiles is not None:
+            nearest = nearest[self.tiles[nearest] != mark]
+        return [words for row in nearest[:neighbours] for words in self._said_of(row)]
 
     def agreement(self, captions: Sequence[Words]) -> np.ndarray:
         """CIDEr of each caption against each: float64 [n, n].
@@ -131,8 +148,8 @@ class Consensus:
         """
         length = beams.shape[-1]
         among = [
-            self._candidates(written, vector)
-            for written, vector in zip(beams, vectors, strict=True)
+            self._candidates(written, vector, mark)
+            for written, vector, mark in zip(beams, vectors, marks(images), strict=True)
         ]
         # the network for every tile first: its threads and numpy's would wait for each other
         weights = [
@@ -145,10 +162,10 @@ class Consensus:
             chosen[place] = _ids(candidates[expected.argmax()], length)
         return chosen
 
-    def _candidates(self, beams: np.ndarray, vector: np.ndarray) -> list[Words]:
+    def _candidates(self, beams: np.ndarray, vector: np.ndarray, mark: int) -> list[Words]:
         candidates = [_words(ids) for ids in beams]
         if self.config.neighbours:
-            candidates += self.memory.said_near(vector, self.config.neighbours)
+            candidates += self.memory.said_near(vector, self.config.neighbours, mark)
         return list(dict.fromkeys(candidates)) if self.config.temperature else candidates
 
     def _weights(self, candidates: list[Words], image: np.ndarray, length: int) -> np.ndarray:
@@ -169,6 +186,12 @@ def choose(
 ) -> np.ndarray:
     """As `Consensus.choose`, or the best beam where there is none."""
     return consensus.choose(beams, vectors, images) if consensus else beams[:, 0]
+
+
+def marks(images: np.ndarray) -> np.ndarray:
+    """What tells a tile from others: images [n, S, S, C] -> uint64 [n], alike for equal pixels."""
+    digests = (hashlib.blake2b(image.tobytes(), digest_size=8).digest() for image in images)
+    return np.frombuffer(b"".join(digests), np.uint64)
 
 
 def _ids(words: Words, length: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Inference: examples -> what the model says, one answer an image or a question."""
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Sequence
 
 import keras
@@ -11,7 +12,7 @@ from pipelines.examples import Examples
 from pipelines.records import ALL_SYMMETRIES
 from spatialnet_keras import data
 from spatialnet_keras.config import Config
-from spatialnet_keras.consensus import Consensus, Memory, choose
+from spatialnet_keras.consensus import Consensus, Memory, choose, marks
 from spatialnet_keras.model import likelihood_model
 from spatialnet_keras.run import Run
 from spatialnet_keras.tasks import Task
@@ -120,7 +121,7 @@ def consensus_of(
 
     Args:
         run: The run.
-        model: Its answering model.
+        model: Its answering model; a memory of other weights is made anew.
         trained_on: Names the data that it was trained on, where `run` names others.
 
     Returns:
@@ -132,22 +133,45 @@ def consensus_of(
     task = next((task for task in run.tasks if task.unit == "caption"), None)
     if not task or not run.config.decode.consensus:
         return None
-    if not run.memory.is_file():
-        _remember(run, model, task, trained_on or run.config).write(run.memory)
-    return Consensus(run.config.decode, Memory.read(run.memory), likelihood_model(model, task))
-
-
-def _remember(run: Run, model: keras.Model, task: Task, trained_on: Config) -> Memory:
     # the vectors alone: nothing is asked or written for them
     seen = keras.Model(
         {"image": model.input["image"]}, {"image_vector": model.output["image_vector"]}
     )
-    vectors, counts, texts = [], [0], []
+    network = _mark(seen)
+    memory = Memory.read(run.memory) if run.memory.is_file() else None
+    if not memory or memory.network not in ("", network):  # of an earlier epoch
+        memory = _remember(seen, network, task, trained_on or run.config)
+        memory.write(run.memory)
+    return Consensus(run.config.decode, memory, likelihood_model(model, task))
+
+
+def _mark(model: keras.Model) -> str:
+    """The first 16 hexadecimal digits of a SHA-256 over the weights."""
+    digest = hashlib.sha256()
+    for weight in model.get_weights():
+        digest.update(np.ascontiguousarray(weight))
+    return digest.hexdigest()[:16]
+
+
+def _remember(seen: keras.Model, network: str, task: Task, trained_on: Config) -> Memory:
+    vectors, tiles, counts, texts = [], [], [0], []
     # an image that cannot be read is no neighbour; whether one may be, training has asked
     for part in data.read(trained_on, "train", skip_bad=True):
-        images = Examples(part.records.name, part.images, {}, {})
-        vectors.append(predict(seen, images, (), trained_on)["image_vector"])
-        counts += [len(row.captions) for row in part.records]
+        rows = [place for place, row in enumerate(part.records) if row.captions]
+        if not rows:
+            continue
+        images = part.images if len(rows) == len(part.images) else part.images[rows]
+        examples = Examples(part.records.name, images, {}, {})
+        vectors.append(predict(seen, examples, (), trained_on)["image_vector"])
+        tiles.append(marks(images))
+        counts += [len(part.records.rows[place].captions) for place in rows]
         texts += task.labels(part.records)
     words = np.array(task.vocabulary.words)
-    return Memory(np.concatenate(vectors), np.cumsum(counts), task.encode(texts)[0], words)
+    return Memory(
+        np.concatenate(vectors),
+        np.cumsum(counts),
+        task.encode(texts)[0],
+        words,
+        np.concatenate(tiles),
+        network,
+    )

@@ -312,7 +312,6 @@ def _batches(examples: list[Examples], config: Config, first_epoch: int):
 def _evaluate(run: Run, training: Sequence[data.Part], skip_bad: bool) -> None:
     """Scores, then all that tells of them; the entry that says "finished" comes last."""
     started = time.perf_counter()
-    run.memory.unlink(missing_ok=True)  # of an earlier epoch
     found = evaluations(run, ("val", "test"), skip_bad)
     parts = [*training, *(each.part for each in found)]
     epochs = sum(entry.get("wall_seconds", entry["seconds"]) for entry in run.metrics["history"])
