@@ -19,6 +19,8 @@ from spatialnet_keras.scores.counting import (
 )
 from spatialnet_keras.tasks.task import Task, Truth, linear_head, question_truths
 
+DIGITS = 15  # of a count: exact in float64, and more than an untrained head may say
+
 
 @dataclass(frozen=True)
 class Count(Task):
@@ -93,11 +95,20 @@ class Count(Task):
         return [keras.metrics.MeanAbsoluteError(name="log_error")]
 
     def answer(self, output: np.ndarray) -> list[str]:
-        """The nearest whole number, 0 at least, or the median of the bin."""
+        """The nearest whole number, 0 at least, or the median of the bin.
+
+        Raises:
+            DataError: If the network says NaN.
+        """
         if self.ordinal:
             return [str(self.bin_medians[place]) for place in (output > 0).sum(axis=-1)]
         # float32 overflows in exp at 88: far above any count, and an untrained head may say it
         counts = np.expm1(output.reshape(len(output)).astype(np.float64).clip(0, 30))
+        if np.isnan(counts).any():
+            raise DataError(
+                "The network's answer to a count question is not a number. Train it anew with a "
+                "lower --train.learning_rate or --train.dtype float32."
+            )
         return [str(round(count)) for count in counts]
 
     def probability(self, output: np.ndarray) -> list[float | None]:
@@ -126,10 +137,9 @@ class Count(Task):
 
 
 def _number(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = -1
-    if number < 0:
-        raise DataError(f"The answer to a count question must be 0, 1, 2, ... Received: {text!r}.")
-    return number
+    if not text.isdecimal() or len(text) > DIGITS:
+        raise DataError(
+            f"The answer to a count question must be 0, 1, 2, ... of {DIGITS} digits at most. "
+            f"Received: {text!r}. Mend it in the data."
+        )
+    return int(text)

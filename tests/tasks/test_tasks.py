@@ -190,10 +190,26 @@ def test_counts_are_whole_numbers_and_never_negative():
     assert int(count.answer(output)[3]) > 10**9
 
 
-def test_an_answer_that_is_no_number_is_named():
-    bad = Records("x", "train", (Record(Path("a"), questions=(Question("?", "count", "many"),)),))
-    with pytest.raises(DataError, match="'many'"):
+@pytest.mark.parametrize(
+    "answer", ["many", "-1", "1.5", "1_000", "²", "", "1" + 19 * "0", 5000 * "1"]
+)
+def test_an_answer_that_is_no_count_is_named(answer):
+    bad = Records("x", "train", (Record(Path("a"), questions=(Question("?", "count", answer),)),))
+    with pytest.raises(DataError, match=f"Received: '{answer}'"):
         task("count").fit([bad])
+
+
+def test_the_largest_count_is_learned_and_scored():
+    count = task("count")
+    largest = str(10**15 - 1)
+    target, _ = count.encode([largest])
+    assert target[0, 0] == pytest.approx(np.log(1e15))
+    assert count.score([largest], [largest])["rmse"] == 0
+
+
+def test_a_network_that_counts_to_nan_is_told_to_be_trained_anew():
+    with pytest.raises(DataError, match="Train it anew"):
+        task("count").answer(np.array([[0.5], [np.nan]], "float32"))
 
 
 def test_an_unknown_task_is_answered_with_the_nearest():
