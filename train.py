@@ -39,19 +39,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from spatialnet_keras.training import train
         from spatialnet_keras.training.pretraining import pretrain
 
-    init = [Run.open(each, answers=False) for each in flags.init]
+    for each in config.init:  # what is wrong with them is said before data are read
+        Run.open(each, answers=False)
     if config.train.teacher:
-        Run.open(config.train.teacher)  # what is wrong with it is said before data are read
+        Run.open(config.train.teacher)
     if not flags.data or "synthetic" in flags.data:  # no folder of one's own
         from pipelines.synthetic import write_city
 
         write_city(CITY, CITY_TILES)
     path = run_directory(flags, config)
     if flags.pretrain:
-        run = pretrain(config, path, init, flags.skip_bad_images)
+        run = pretrain(config, path, flags.skip_bad_images)
         print(f"The encoder is in {run.path}. To start from it:\n  {start_from(run.path, flags)}")
         return
-    run = train(config, path, init, flags.skip_bad_images)
+    run = train(config, path, flags.skip_bad_images)
     found = from_json(run.metrics["scores"])
     show([score for score in found if score.split == "test"])
     print(
@@ -108,7 +109,7 @@ def configuration(flags: Namespace) -> Config:
     folders = [f"synthetic={CITY}" if each == "synthetic" else each for each in flags.data]
     data = tuple(named_folder(each) for each in folders or [f"synthetic={CITY}"])
     tasks = tuple(_named_weight(each) for each in (flags.tasks or "").split(",") if each)
-    return dataclasses.replace(config, data=data, tasks=tasks)
+    return dataclasses.replace(config, data=data, tasks=tasks, init=tuple(flags.init))
 
 
 def run_directory(flags: Namespace, config: Config) -> Path:

@@ -150,6 +150,8 @@ def _question(row: _Row) -> Question | None:
                 f"{row.place}: {column} is empty. "
                 "A question needs all of question, question_type and answer."
             )
+    if answer.removesuffix(".0").isdecimal():  # as pandas writes numbers where there are gaps
+        answer = answer.removesuffix(".0")
     return Question(text, kind, answer)
 
 

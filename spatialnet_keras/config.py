@@ -50,6 +50,7 @@ class Config:
         data: (name, folder) of each data set.
         tasks: (name, lambda_t) as asked for; empty: every task that the data have labels for.
         pixels: Measured on the training split.
+        init: Runs whose weights, or their mean, the training starts from, where they fit.
     """
 
     preset: str = "paper"
@@ -59,6 +60,7 @@ class Config:
     data: tuple[tuple[str, str], ...] = ()
     tasks: tuple[tuple[str, float], ...] = ()
     pixels: Pixels = Pixels()
+    init: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """As text that a person can read and `from_json` takes."""
@@ -78,6 +80,7 @@ class Config:
             pixels=Pixels(
                 **{k: tuple(v) if isinstance(v, list) else v for k, v in raw["pixels"].items()}
             ),
+            init=tuple(raw.get("init", ())),
         )
 
 

@@ -67,26 +67,31 @@ class Run:
     def start(self) -> None:
         """Makes the directory, or goes on in it if it holds the same run.
 
+        A run that broke off before its first epoch was finished is replaced.
+
         Raises:
             ConfigError: If it holds another run, or something else.
         """
-        if not (self.path / "config.json").exists():
-            if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-                raise ConfigError(f"{self.path} is not a run and not empty. Choose another --run.")
-            self.path.mkdir(parents=True, exist_ok=True)
-            self.vocabulary.write(self.path / "vocabulary.txt")
-            states = {each.name: each.to_dict() for each in self.tasks}
-            write_json(self.path / "tasks.json", states)
-            # last: a directory with a config.json is whole
-            write_text(self.path / "config.json", self.config.to_json())
-            return
-        there = Run.open(self.path, answers=False)
-        for name in ("config", "tasks", "vocabulary"):
-            if getattr(there, name) != getattr(self, name):
+        if (self.path / "config.json").exists():
+            there = Run.open(self.path, answers=False)
+            parts = ("config", "tasks", "vocabulary")
+            other = [name for name in parts if getattr(there, name) != getattr(self, name)]
+            if not other:
+                return
+            if self.checkpoint.exists() or self.best.exists():
                 raise ConfigError(
-                    f"{self.path} holds a run with another {_difference(there, self, name)}. "
+                    f"{self.path} holds a run with another {_difference(there, self, other[0])}. "
                     f"Choose another --run, or delete it."
                 )
+            (self.path / "metrics.json").unlink(missing_ok=True)
+        elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise ConfigError(f"{self.path} is not a run and not empty. Choose another --run.")
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.vocabulary.write(self.path / "vocabulary.txt")
+        states = {each.name: each.to_dict() for each in self.tasks}
+        write_json(self.path / "tasks.json", states)
+        # last: a directory with a config.json is whole
+        write_text(self.path / "config.json", self.config.to_json())
 
     @property
     def best(self) -> Path:

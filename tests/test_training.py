@@ -1,6 +1,7 @@
 """The loss that is trained, the optimiser, and runs that start from, or go on after, others."""
 
 import dataclasses
+import math
 
 import keras
 import numpy as np
@@ -138,7 +139,8 @@ def test_lambda_zero_builds_nothing(city, parts, tmp_path):
     ("tasks", "words"),
     [
         ((("landuse", 1.0),), "Did you mean land_use?"),
-        ((("land_use", -1.0),), "must not be negative"),
+        ((("land_use", -1.0),), "must be 0 or more, and finite"),
+        ((("land_use", 1.0), ("count", math.nan)), "must be 0 or more, and finite"),
         ((("land_use", 0.0),), "No task is left"),
     ],
 )
@@ -275,7 +277,9 @@ def test_training_that_falls_apart_says_so(city, tmp_path):
 
 
 def test_another_configuration_does_not_overwrite_a_run(city, parts, tmp_path):
-    training.prepare(config(city), tmp_path / "run", parts).start()
+    run = training.prepare(config(city), tmp_path / "run", parts)
+    run.start()
+    run.best.touch()  # an epoch is finished
     rate = PRESETS["tiny"].train.learning_rate
     with pytest.raises(ConfigError, match=rf"train.learning_rate \({rate}, now 0.1\)"):
         training.prepare(config(city, train__learning_rate=0.1), tmp_path / "run", parts).start()

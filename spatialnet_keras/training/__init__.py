@@ -1,6 +1,7 @@
 """Training: a configuration -> a trained run directory, by `model.fit`."""
 
 import dataclasses
+import math
 import sys
 import time
 from collections import Counter
@@ -26,6 +27,7 @@ from spatialnet_keras.tasks import TASKS, Task, task
 from spatialnet_keras.text import Vocabulary, longest
 from spatialnet_keras.training.callbacks import AnswerSheet, Epoch, ShortBar, WholeTiles
 from spatialnet_keras.training.checkpoints import load_state
+from spatialnet_keras.training.checks import check_held_out, check_monitor, check_regime
 from spatialnet_keras.training.compiling import build_losses, compile_model
 from spatialnet_keras.training.features import stored_features
 from spatialnet_keras.training.initialise import initialise
@@ -37,7 +39,6 @@ from spatialnet_keras.training.teacher import Teacher, teacher_of
 def train(
     config: Config,
     path: Path,
-    init: Sequence[Run] = (),
     skip_bad: bool = False,
     verbose: int | None = None,
 ) -> Run:
@@ -46,7 +47,6 @@ def train(
     Args:
         config: What to train on what.
         path: The run directory.
-        init: Runs whose weights, or their mean, to start from, where they fit.
         skip_bad: Whether to go on without images that cannot be read.
         verbose: Of `model.fit`; by default 1 in a terminal (a bar), else 2 (a line an epoch).
 
@@ -67,23 +67,25 @@ def train(
     validation = data.read(config, "val", skip_bad)
     run = prepare(config, path, training)
     # the test split, too: what is wrong with it is not to be told after hours
-    for part in [*validation, *data.read(config, "test", skip_bad)]:
-        data.check_pixels(part, run.config.pixels)
-    _check_monitor(run, validation)
+    for parts in (validation, data.read(config, "test", skip_bad)):
+        check_held_out(run, parts)
+    check_monitor(run, validation)
     finished = "scores" in run.metrics
     teacher = None if finished else teacher_of(run)
     run.start()
-    if not finished:
+    if finished:
+        print(f"{run.path} is finished already: nothing is trained.")
+    else:
         # not before the teacher is loaded, which draws from the global generator
         keras.utils.set_random_seed(config.train.seed)
-        _fit(run, training, validation, init, teacher, skip_bad, verbose)
+        _fit(run, training, validation, teacher, skip_bad, verbose)
         _evaluate(run, training, skip_bad)
     return run
 
 
 def prepare(config: Config, path: Path, training: Sequence[data.Part]) -> Run:
     """Fits pixels, tasks and vocabulary on the training split: a run that is not started yet."""
-    _check(config)
+    check_regime(config)
     records = [part.records for part in training]
     lengths = _as_long_as_needed(config.model, records)
     config = dataclasses.replace(config, model=lengths)
@@ -106,56 +108,13 @@ def prepare(config: Config, path: Path, training: Sequence[data.Part]) -> Run:
     return Run(path, config, tasks, vocabulary)
 
 
-def _check_monitor(run: Run, validation: Sequence[data.Part]) -> None:
-    """The score that decides which epoch is best must be there in each of them."""
-    monitor = run.config.train.monitor
-    for each in run.tasks:
-        if monitor in (f"{each.name}_{score}" for score in each.scores):
-            truths = [truth for part in validation for truth in each.truths(part.records)]
-            rows, needed = sum(truth is not None for truth in truths), 1 + monitor.endswith("cider")
-            if rows < needed:
-                raise ConfigError(
-                    f"monitor {monitor} needs {needed} validation rows with a {each.name} at "
-                    f"least. Received: {rows}."
-                )
-
-
-def _check(config: Config) -> None:
-    """Rules between how a network is made and how it is trained."""
-    if config.train.encoder == "lora" and config.model.frozen_share < 1:
-        raise ConfigError(
-            "LoRA stands beside all kernels of a preset: frozen_share must be 1 with it. "
-            f"Received: {config.model.frozen_share}."
-        )
-    check_batch_size(config)
-    if config.train.whole and not config.model.token_dropout:
-        raise ConfigError(
-            "whole ends the leaving out of tokens: model.token_dropout must be above 0 with it. "
-            f"Received: whole={config.train.whole}."
-        )
-    if config.train.whole and (config.model.encoder != "vit" or config.train.encoder == "cached"):
-        raise ConfigError(
-            "whole ends what is of encoder vit, and not of its cached features. Received: "
-            f"whole={config.train.whole}, model.encoder={config.model.encoder!r}, "
-            f"train.encoder={config.train.encoder!r}."
-        )
-
-
-def check_batch_size(config: Config) -> None:
-    """Refuses a batch that cannot hold a row of each data set."""
-    if config.train.batch_size < len(config.data):
-        raise ConfigError(
-            f"A batch holds rows of each data set: batch_size must be {len(config.data)} at least. "
-            f"Received: {config.train.batch_size}."
-        )
-
-
 def resolved(config: Config) -> Config:
     """With absolute folders: a run may be opened from anywhere."""
     teacher = config.train.teacher and str(Path(config.train.teacher).resolve())
     return dataclasses.replace(
         config,
         data=tuple((name, str(Path(root).resolve())) for name, root in config.data),
+        init=tuple(str(Path(each).resolve()) for each in config.init),
         train=dataclasses.replace(config.train, teacher=teacher),
     )
 
@@ -180,8 +139,10 @@ def chosen_tasks(config: Config, records: Sequence[data.Records]) -> tuple[Task,
     """
     for name, weight in config.tasks:
         task(name)
-        if weight < 0:
-            raise ConfigError(f"lambda of a task must not be negative. Received: {name}={weight}.")
+        if not 0 <= weight < math.inf:
+            raise ConfigError(
+                f"lambda of a task must be 0 or more, and finite. Received: {name}={weight}."
+            )
     _mention_unanswered(records)
     fitted = [each.configured(config.model).fit(records) for each in TASKS]
     labelled = {each.name for each in fitted if each.floor_answers}
@@ -211,7 +172,6 @@ def _fit(
     run: Run,
     training: Sequence[data.Part],
     validation: Sequence[data.Part],
-    init: Sequence[Run],
     teacher: Teacher | None,
     skip_bad: bool,
     verbose: int | None,
@@ -221,8 +181,7 @@ def _fit(
     held_out = [part.encode(run.tasks, run.vocabulary, config) for part in validation]
     steps = steps_per_epoch(examples, settings.batch_size)
     network = model = build_model(config, run.tasks, len(run.vocabulary))
-    if init:
-        initialise(network, run, *init)
+    initialise(network, run, *(Run.open(each, answers=False) for each in config.init))
     below, _ = split_at_features(network.get_layer("image_encoder"))
     apply_regime(below, settings)
     begun, known = time.perf_counter(), facts.of_training(network)

@@ -16,7 +16,7 @@ from spatialnet_keras.config import Config, ConfigError
 from spatialnet_keras.evaluation.board import folder
 from spatialnet_keras.run import Run
 from spatialnet_keras.text import Vocabulary
-from spatialnet_keras.training import augmentation, check_batch_size, resolved
+from spatialnet_keras.training import augmentation, resolved
 from spatialnet_keras.training.autoencoder import (
     ERROR,
     encoder_without_dropout,
@@ -24,6 +24,7 @@ from spatialnet_keras.training.autoencoder import (
 )
 from spatialnet_keras.training.callbacks import averaged_weights, check_finite
 from spatialnet_keras.training.checkpoints import keep, load_state, save_state
+from spatialnet_keras.training.checks import check_batch_size
 from spatialnet_keras.training.initialise import initialise
 from spatialnet_keras.training.optimizers import optimizer
 
@@ -31,7 +32,6 @@ from spatialnet_keras.training.optimizers import optimizer
 def pretrain(
     config: Config,
     path: Path,
-    init: Sequence[Run] = (),
     skip_bad: bool = False,
     verbose: int | None = None,
 ) -> Run:
@@ -40,7 +40,6 @@ def pretrain(
     Args:
         config: What to train on what.
         path: The run directory.
-        init: Runs whose encoder, or their mean, to start from, where it fits.
         skip_bad: Whether to go on without images that cannot be read.
         verbose: Of `model.fit`; by default 1 in a terminal (a bar), else 2 (a line an epoch).
 
@@ -61,8 +60,7 @@ def pretrain(
         return run
     keras.utils.set_random_seed(config.train.seed)
     encoder = encoder_without_dropout(config)
-    if init:
-        initialise(encoder, run, *init)
+    initialise(encoder, run, *(Run.open(each, answers=False) for each in config.init))
     _fit(run, masked_autoencoder(encoder, config), encoder, parts, verbose)
     return run
 

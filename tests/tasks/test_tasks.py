@@ -191,7 +191,7 @@ def test_counts_are_whole_numbers_and_never_negative():
 
 
 @pytest.mark.parametrize(
-    "answer", ["many", "-1", "1.5", "1_000", "²", "", "1" + 19 * "0", 5000 * "1"]
+    "answer", ["many", "-1", "1.5", "1_000", "²", "", 20 * "1", 5000 * "1"], ids=len
 )
 def test_an_answer_that_is_no_count_is_named(answer):
     bad = Records("x", "train", (Record(Path("a"), questions=(Question("?", "count", answer),)),))

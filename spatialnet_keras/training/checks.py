@@ -1,0 +1,74 @@
+"""Checks: what would break a training or its scores later is said before it starts."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipelines.records import DataError
+from spatialnet_keras import data
+from spatialnet_keras.config import Config, ConfigError
+from spatialnet_keras.run import Run
+
+
+def check_regime(config: Config) -> None:
+    """Rules between how a network is made and how it is trained."""
+    if config.train.encoder == "lora" and config.model.frozen_share < 1:
+        raise ConfigError(
+            "LoRA stands beside all kernels of a preset: frozen_share must be 1 with it. "
+            f"Received: {config.model.frozen_share}."
+        )
+    check_batch_size(config)
+    if config.train.whole and not config.model.token_dropout:
+        raise ConfigError(
+            "whole ends the leaving out of tokens: model.token_dropout must be above 0 with it. "
+            f"Received: whole={config.train.whole}."
+        )
+    if config.train.whole and (config.model.encoder != "vit" or config.train.encoder == "cached"):
+        raise ConfigError(
+            "whole ends what is of encoder vit, and not of its cached features. Received: "
+            f"whole={config.train.whole}, model.encoder={config.model.encoder!r}, "
+            f"train.encoder={config.train.encoder!r}."
+        )
+
+
+def check_batch_size(config: Config) -> None:
+    """Refuses a batch that cannot hold a row of each data set."""
+    if config.train.batch_size < len(config.data):
+        raise ConfigError(
+            f"A batch holds rows of each data set: batch_size must be {len(config.data)} at least. "
+            f"Received: {config.train.batch_size}."
+        )
+
+
+def check_held_out(run: Run, parts: Sequence[data.Part]) -> None:
+    """A split of each data set must have what the run is scored by, as the run can read it."""
+    labels = 0
+    for part in parts:
+        data.check_pixels(part, run.config.pixels)
+        for each in run.tasks:
+            try:
+                _, weights = each.encode(each.labels(part.records))
+            except DataError as error:
+                name = f"{part.records.name}, {part.records.split} split"
+                raise DataError(f"{name}: {error}") from None
+            labels += np.count_nonzero(weights)
+    if not labels:
+        asked, split = ", ".join(each.name for each in run.tasks), parts[0].records.split
+        raise DataError(
+            f"The {split} split has no label that training knows for {asked}. Give it some, or "
+            "choose the splits anew."
+        )
+
+
+def check_monitor(run: Run, validation: Sequence[data.Part]) -> None:
+    """The score that decides which epoch is best must be there in each of them."""
+    monitor = run.config.train.monitor
+    for each in run.tasks:
+        if monitor in (f"{each.name}_{score}" for score in each.scores):
+            truths = [truth for part in validation for truth in each.truths(part.records)]
+            rows, needed = sum(truth is not None for truth in truths), 1 + monitor.endswith("cider")
+            if rows < needed:
+                raise ConfigError(
+                    f"monitor {monitor} needs {needed} validation rows with a {each.name} at "
+                    f"least. Received: {rows}."
+                )
