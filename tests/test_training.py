@@ -195,6 +195,14 @@ def test_the_rate_rises_then_falls():
     assert float(ops.convert_to_numpy(constant._learning_rate(99))) == pytest.approx(1e-4)
 
 
+def test_the_last_step_trains_however_long_the_warm_up():
+    for steps in (1, 2, 10):
+        settings = dataclasses.replace(PRESETS["paper"].train, warmup=0.96)
+        schedule = optimizer(settings, steps)._learning_rate
+        rate = float(ops.convert_to_numpy(schedule(steps - 1)))
+        assert rate == pytest.approx(settings.learning_rate)
+
+
 def test_a_state_survives_its_file(city, parts, tmp_path):
     run = training.prepare(config(city, model__dropout=0.3, train__ema=0.9), tmp_path, parts)
     model = compiled(run, parts)

@@ -68,10 +68,11 @@ def optimizer(
         steps: Of the whole training, for the schedule.
         encoder: The layers to which `config.encoder_rate` applies, the first one first.
     """
-    warmup = round(config.warmup * steps)
+    # the first step of a warm-up changes nothing, so one step is left for what follows
+    warmup = min(round(config.warmup * steps), steps - 1)
     rate = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0 if warmup else config.learning_rate,
-        decay_steps=max(1, steps - warmup),
+        decay_steps=steps - warmup,
         alpha=0.0 if config.schedule == "cosine" else 1.0,
         warmup_target=config.learning_rate if warmup else None,
         warmup_steps=warmup,
