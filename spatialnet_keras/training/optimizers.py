@@ -92,20 +92,7 @@ def optimizer(
         made = LayerwiseAdamW(rates_by_depth(encoder, config.encoder_rate), **shared)
     else:
         made = keras.optimizers.AdamW(**shared)
-    made.exclude_from_weight_decay(
-        # the last three are keras-hub's names
-        var_names=[
-            "bias",
-            "gamma",
-            "beta",
-            "positions",
-            "class_token",
-            "embeddings",
-            "position_embedding",
-            "cls_token",
-            "lambda",
-        ]
-    )
+    made.exclude_from_weight_decay(var_names=["^(?!.*kernel)"])  # all that is no kernel
     return made
 
 

@@ -97,6 +97,23 @@ def test_the_first_layer_learns_at_its_share_of_the_rate(config):
     assert max(steps) > 0.3 * TrainConfig.learning_rate
 
 
+@pytest.mark.parametrize("kind", ["adamw", "muon"])
+def test_kernels_decay_and_nothing_else(config, kind):
+    """No token, position, norm or bias, whatever a preset calls them."""
+    variables = image_encoder(config, Pixels()).trainable_variables
+    made = optimizer(
+        TrainConfig(optimizer=kind, weight_decay=0.5, learning_rate=0.1, warmup=0.0, clip_norm=0.0),
+        10,
+    )
+    made.build(variables)
+    for variable in variables:
+        variable.assign(ops.ones(variable.shape))
+    made.apply([ops.zeros(each.shape) for each in variables], variables)
+    for variable in variables:
+        left = 0.95 if variable.path.endswith("kernel") else 1.0
+        assert ops.convert_to_numpy(variable) == pytest.approx(left), variable.path
+
+
 def test_features_are_kept_on_disk_and_found_again(config, tmp_path, monkeypatch):
     monkeypatch.setenv("SPATIALNET_CACHE", str(tmp_path))
     np.save(tmp_path / "images.npy", tiles(5))
