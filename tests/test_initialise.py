@@ -12,6 +12,7 @@ from spatialnet_keras import data, training
 from spatialnet_keras.config import override
 from spatialnet_keras.model import build_model
 from spatialnet_keras.run import Run
+from spatialnet_keras.text import Vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +73,30 @@ def test_words_of_captions_keep_their_vectors(run_config, parts, tmp_path, tied)
                 old = caption.words.index(word)
                 np.testing.assert_array_equal(found[1][place], found[0][old])
     assert gone not in words
+
+
+def test_a_word_is_the_mean_of_the_runs_that_know_it(run_config, parts, tmp_path):
+    run = training.prepare(run_config, tmp_path, parts)
+    known, mine, yours, new = "river", "lagoon", "marina", "zzz"
+
+    def made(value: float, *words: str) -> SimpleNamespace:
+        vocabulary = Vocabulary.fit([" ".join(words)])
+        model = build_model(run.config, run.tasks, len(vocabulary))
+        table(model).assign(np.full(table(model).shape, value))
+        return SimpleNamespace(
+            path="there", model=lambda: model, vocabulary=vocabulary, tasks=run.tasks,
+            config=run.config,
+        )  # fmt: skip
+
+    def table(model: keras.Model) -> keras.Variable:
+        (found,) = (each for each in model.weights if each.path == "words/embeddings")
+        return found
+
+    target = made(9.0, known, mine, yours, new)
+    training.initialise(target.model(), target, made(1.0, known, mine), made(2.0, known, yours))
+    found = ops.convert_to_numpy(table(target.model()))
+    for word, value in {known: 1.5, mine: 1.0, yours: 2.0, new: 9.0}.items():
+        assert (found[target.vocabulary.words.index(word)] == value).all()
 
 
 @pytest.mark.parametrize("factor", [2, 3])

@@ -20,7 +20,8 @@ from spatialnet_keras.run import Run
 def initialise(model: keras.Model, run: Run, *sources: Run) -> None:
     """Copies the weights of the same name and shape: the mean of the runs that have them.
 
-    Words are matched by the word; kernels of patches and learned positions are resized.
+    Words are matched by the word, each the mean of the runs that know it; kernels of patches and
+    learned positions are resized.
 
     Args:
         model: The new network, in place.
@@ -34,13 +35,17 @@ def initialise(model: keras.Model, run: Run, *sources: Run) -> None:
     for variable in model.weights:
         values = [each[variable.path] for each in found if variable.path in each]
         if values:
-            variable.assign(np.mean(values, axis=0, dtype="float64"))
+            mean = np.ma.stack(values).mean(axis=0, dtype="float64")
+            variable.assign(np.ma.filled(mean, ops.convert_to_numpy(variable)))
     for source, values in zip(sources, found, strict=True):
         print(f"Started from {source.path}: {len(values)} of {len(model.weights)} weights fit.")
 
 
 def _fitting(model: keras.Model, run: Run, source: Run) -> dict[str, np.ndarray]:
-    """Per path of a variable of the new network, what another run has for it."""
+    """Per path of a variable of the new network, what another run has for it.
+
+    Masked where it has nothing: the vectors of words that it does not know.
+    """
     theirs = {variable.path: variable for variable in source.model().weights}
     learned = run.config.model.positions == "learned"
     found = {}
@@ -51,10 +56,10 @@ def _fitting(model: keras.Model, run: Run, source: Run) -> dict[str, np.ndarray]
         value = ops.convert_to_numpy(other)
         if known := _words_of(variable.path, run, source):
             if value.shape[1] == variable.shape[1]:
-                value = _by_word(variable, value, *known)
+                value = _by_word(variable.shape, value, *known)
         elif known := _words_of(variable.path.replace("/reverse_", "/"), run, source):
             if value.shape[0] == variable.shape[0]:  # [D, V], of the words that are written
-                value = _by_word(ops.transpose(variable), value.T, *known).T
+                value = _by_word(variable.shape[::-1], value.T, *known).T
         elif variable.path.endswith("patch_embedding/kernel") and value.ndim == 4:
             value = _patches(value, variable.shape[0])
         elif variable.path.endswith("patch_positions/positions") and learned:
@@ -77,8 +82,11 @@ def _words_of(path: str, *runs: Run) -> list[Sequence[str]] | None:
     return None
 
 
-def _by_word(mine, other: np.ndarray, own: Sequence[str], theirs: Sequence[str]) -> np.ndarray:
-    table = np.array(ops.convert_to_numpy(mine))
+def _by_word(
+    shape: tuple[int, int], other: np.ndarray, own: Sequence[str], theirs: Sequence[str]
+) -> np.ma.MaskedArray:
+    """A table of vectors by one's own words; those that the other one has not are masked."""
+    table = np.ma.masked_all(shape, other.dtype)
     places = {word: place for place, word in enumerate(theirs)}
     for place, word in enumerate(own):
         if word in places:
