@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pipelines import commands
 from pipelines.records import DataError
+from spatialnet_keras.backend import importing_keras
 from spatialnet_keras.config import (
     Config,
     ConfigError,
@@ -32,8 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Reads the flags, trains, prints the scores and what to type next."""
     flags = parser().parse_args(arguments)
     config = configuration(flags)
-    # Keras takes seconds to import: not before the flags are known to be right
-    with commands.quiet_stderr():
+    with importing_keras():
         from spatialnet_keras.evaluation.scoreboard import from_json, show
         from spatialnet_keras.run import Run
         from spatialnet_keras.training import train

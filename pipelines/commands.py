@@ -4,8 +4,10 @@ import argparse
 import contextlib
 import difflib
 import os
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
@@ -112,3 +114,33 @@ def quiet_stderr() -> Iterator[None]:
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+
+
+@contextlib.contextmanager
+def interrupted_after() -> Iterator[None]:
+    """Holds a Ctrl-C back until what runs inside is done; a second one acts at once.
+
+    Some packages catch whatever is raised while they are imported, KeyboardInterrupt as well.
+
+    Raises:
+        KeyboardInterrupt: At the end, if it was asked for inside.
+    """
+    usual = signal.default_int_handler
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGINT) is not usual:
+        yield
+        return
+    asked = False
+
+    def hold(*_) -> None:
+        nonlocal asked
+        asked = True
+        signal.signal(signal.SIGINT, usual)
+
+    signal.signal(signal.SIGINT, hold)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    if asked:
+        raise KeyboardInterrupt

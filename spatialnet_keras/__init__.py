@@ -17,8 +17,11 @@ def load(run: str, **decode: int | float | bool) -> "Predictor":
 
     Raises:
         DataError: There is no finished run, or it cannot be read.
-        ConfigError: A choice of decoding that cannot work.
+        ConfigError: A choice of decoding, or a backend of Keras, that cannot work.
     """
+    from spatialnet_keras.backend import check_backend
+
+    check_backend()
     from spatialnet_keras.prediction.predictor import Predictor  # takes Keras along: seconds
 
     return Predictor.load(run, **decode)

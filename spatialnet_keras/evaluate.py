@@ -11,6 +11,7 @@ from rich.console import Console
 
 from pipelines import commands
 from pipelines.records import SPLITS, DataError, unknown
+from spatialnet_keras.backend import importing_keras
 from spatialnet_keras.config import ConfigError, DecodeConfig, override
 from spatialnet_keras.flags import add_flags, given, named_folder
 
@@ -34,8 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     flags = parser.parse_args(arguments)
     if flags.split not in SPLITS:
         raise ConfigError(unknown("split", flags.split, SPLITS))
-    # Keras takes seconds to import: not before the flags are known to be right
-    with commands.quiet_stderr():
+    with importing_keras():
         from spatialnet_keras.evaluation.findings import land_use_tables, question_tables
         from spatialnet_keras.evaluation.scoreboard import show, to_json
         from spatialnet_keras.evaluation.scoring import (

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from pipelines import commands
 from pipelines.records import DataError
+from spatialnet_keras.backend import importing_keras
 from spatialnet_keras.config import ConfigError, DecodeConfig
 from spatialnet_keras.flags import add_flags, add_question_flags, check_question_flags, decoding
 
@@ -39,8 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         flags.attention.suffix == ".png" and flags.attention.parent.is_dir()
     ):
         raise ConfigError(f"--attention needs a .png in a folder. Received: {flags.attention}.")
-    # Keras takes seconds to import: not before the flags are known to be right
-    with commands.quiet_stderr():
+    with importing_keras():
         from spatialnet_keras.prediction.inputs import find_images
         from spatialnet_keras.prediction.predictor import Predictor
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipelines import commands
 from pipelines.records import DataError
+from spatialnet_keras.backend import importing_keras
 from spatialnet_keras.config import ConfigError
 
 
@@ -23,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--skip-bad-images", action="store_true", help="go on without them")
     flags = parser.parse_args(arguments)
-    with commands.quiet_stderr():
+    with importing_keras():
         from spatialnet_keras.evaluation.scoring import evaluations
         from spatialnet_keras.reporting.writing import COMPARISON, write_comparison, write_report
         from spatialnet_keras.run import Run

@@ -19,6 +19,7 @@ from pipelines import commands
 from pipelines.images import MINIMUM_SIDE
 from pipelines.pixels import resize
 from pipelines.records import DataError
+from spatialnet_keras.backend import importing_keras
 from spatialnet_keras.config import ConfigError, DecodeConfig
 from spatialnet_keras.flags import add_flags, add_question_flags, check_question_flags, decoding
 
@@ -43,8 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise ConfigError(
             f"Scenes need {error.name}. Install it: python -m pip install -e '.[geo]'"
         ) from None
-    # Keras takes seconds to import: not before the flags are known to be right
-    with commands.quiet_stderr():
+    with importing_keras():
         from spatialnet_keras.prediction.predictor import Predictor
 
     out = Path(flags.out)

@@ -35,7 +35,10 @@ FLOORS = [
         "spatialnet_keras.layers", "spatialnet_keras.text", "spatialnet_keras.scores",
         "spatialnet_keras.pytorch",
     },
-    {"spatialnet_keras.presets", "spatialnet_keras.flags", "spatialnet_keras.facts"},
+    {
+        "spatialnet_keras.presets", "spatialnet_keras.flags", "spatialnet_keras.facts",
+        "spatialnet_keras.backend",
+    },
     {"spatialnet_keras.config"},
     {"spatialnet_keras.settings"},
     {"pipelines"},

@@ -1,18 +1,24 @@
 """Commands with bad flags and bad files: one line, and nothing left; their help."""
 
+import contextlib
 import dataclasses
+import importlib.util
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+import spatialnet_keras
 import train
 from spatialnet_keras import evaluate
-from spatialnet_keras.settings import DecodeConfig, ModelConfig, TrainConfig
+from spatialnet_keras.backend import importing_keras
+from spatialnet_keras.settings import ConfigError, DecodeConfig, ModelConfig, TrainConfig
 
 ROOT = Path(__file__).parents[1]
 
@@ -73,6 +79,38 @@ def test_bad_files_are_named_and_nothing_is_left(name, spoil, city, exit_code, c
     assert (name if "imgs" in name else str(tmp_path / "data")) in error
     assert error.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_a_backend_that_keras_cannot_import_is_one_line(exit_code, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "pytorch")
+    assert exit_code(evaluate.main, str(tmp_path)) == 2
+    said = "test: No KERAS_BACKEND is called 'pytorch'. Did you mean torch?"
+    assert (error := capsys.readouterr().err).startswith(said)
+    assert error.count("\n") == 1
+    with pytest.raises(ConfigError, match="Did you mean torch"):
+        spatialnet_keras.load(str(tmp_path))
+
+
+def test_a_backend_that_is_not_installed_says_how_to_install_it(
+    exit_code, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert exit_code(evaluate.main, str(tmp_path)) == 2
+    assert "needs jax. Install it: python -m pip install -e '.[jax]'" in capsys.readouterr().err
+
+
+def test_ctrl_c_that_an_import_swallows_still_interrupts(exit_code, capsys, monkeypatch):
+    def main(_):
+        with importing_keras(), contextlib.suppress(BaseException):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)  # where Python raises what it was sent
+        raise AssertionError("went on")
+
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    assert exit_code(main) == 130
+    assert "interrupted" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_test_split_that_cannot_be_read_is_told_before_training(

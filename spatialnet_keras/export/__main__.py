@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pipelines import commands
 from pipelines.records import DataError, unknown
+from spatialnet_keras.backend import importing_keras
 from spatialnet_keras.config import ConfigError
 
 PROGRAM = "python -m spatialnet_keras.export"
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not _in_tensorflow():
         _go_on_in_tensorflow(sys.argv[1:] if arguments is None else arguments)
         return
-    with commands.quiet_stderr():
+    with importing_keras():
         from spatialnet_keras.export import portable, saved_model
         from spatialnet_keras.run import Run
     run, out = Run.open(flags.run), Path(flags.out) if flags.out else _place(flags)
