@@ -18,6 +18,7 @@ from pipelines.records import SPLITS, DataError, Record, Records, unknown
 from pipelines.table import TABLE_SUFFIXES, read_table
 
 IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png", ".tif", ".tiff")
+_OTHER_NAMES = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
 
 
 def load(root: str | os.PathLike, split: str) -> Records:
@@ -79,7 +80,17 @@ def _class_folders(root: Path) -> list[tuple[Record, str]]:
             f"No images in {root}. Put .png, .jpg or .tif files there in one folder a class, "
             "or a .csv or .jsonl table."
         )
+    _refuse_other_names(root, paths)
     return [(Record(path, land_use=_class(path)), "") for path in paths]
+
+
+def _refuse_other_names(root: Path, paths: list[Path]) -> None:
+    """Folders called training and validation, with folders of images in them, are no classes."""
+    tops = sorted({path.parts[0] for path in paths if len(path.parts) > 1})
+    names = {name: _OTHER_NAMES.get(name.casefold()) for name in tops}
+    if all(names.values()) and any(len(path.parts) > 2 for path in paths):
+        renamed = ", ".join(f"{name} to {split}" for name, split in names.items())
+        raise DataError(f"The split folders in {root} have other names. Rename {renamed}.")
 
 
 def image_files(root: Path) -> Iterator[Path]:

@@ -66,6 +66,17 @@ def test_an_image_outside_the_split_folders_is_named(tmp_path):
     assert "tests/harbor/b.tif" in message and "Did you mean test?" in message
 
 
+def test_split_folders_of_other_names_are_not_taken_for_classes(tmp_path):
+    touch(tmp_path / "a", "Training/harbor/a.tif", "valid/forest/b.tif", "testing/c.tif")
+    message = message_of(tmp_path / "a")
+    assert "Rename Training to train, testing to test, valid to val." in message
+    touch(tmp_path / "b", "training/a.tif", "testing/b.tif")  # may be what the tiles show
+    touch(tmp_path / "c", "training/deep/a.tif", "harbor/b.tif")
+    for name, classes in {"b": {"training", "testing"}, "c": {"training", "harbor"}}.items():
+        rows = [row for rows in load_all(tmp_path / name).values() for row in rows]
+        assert {row.land_use for row in rows} == classes
+
+
 def test_the_split_by_hash_is_80_10_10_and_stable(tmp_path):
     touch(tmp_path / "a", *[f"c{number % 5}/{number}.png" for number in range(1000)])
     rows = load_all(tmp_path / "a")
