@@ -138,6 +138,22 @@ def test_where_the_training_data_are_gone_the_scores_have_only_the_floors_that_n
     assert "floor" in found["test"]["caption"] and "template" not in found["test"]["caption"]
 
 
+def test_moved_training_data_are_known_though_a_bad_image_was_left_out(run, city, capsys, tmp_path):
+    shutil.copytree(city, tmp_path / "moved")
+    description = tmp_path / "moved" / "ucm_captions" / "dataset.json"
+    content = json.loads(description.read_text())
+    gone = next(each for each in content["images"] if each["split"] == "train")
+    content["images"].append(gone | {"filename": "gone_0.tif"})
+    description.write_text(json.dumps(content))
+    (description.parent / "imgs" / "gone_0.tif").symlink_to(tmp_path / "nowhere.tif")
+    config = (run.path / "config.json").read_text()
+    (run.path / "config.json").write_text(config.replace(str(city), str(tmp_path / "old")))
+    evaluate.main([str(run.path), "--json", "--data", f"synthetic={tmp_path / 'moved'}"])
+    said = capsys.readouterr()
+    assert "are gone" not in said.err
+    assert json.loads(said.out) == [row for row in run.metrics["scores"] if row["split"] == "test"]
+
+
 def test_one_of_two_data_sets_is_recorded_apart_and_two_of_one_name_are_told_apart(
     run, city, capsys
 ):

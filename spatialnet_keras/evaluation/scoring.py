@@ -110,11 +110,14 @@ def evaluations(
 
 def _trained_on(own: Run, run: Run) -> Config | None:
     """Names the training data where they are now; None if they are gone."""
-    for config in (own.config, run.config):
-        with contextlib.suppress(DataError):
-            records = data.read_records(config, "train")
-            if config is own.config or _fingerprints(own).issuperset(map(fingerprint, records)):
-                return config
+    with contextlib.suppress(DataError):
+        data.read_records(own.config, "train")
+        return own.config
+    with contextlib.suppress(DataError, OSError):
+        # what was left out in training, as it could not be read, is in no fingerprint
+        kept = [part.records for part in data.read(run.config, "train", skip_bad=True)]
+        if _fingerprints(own).issuperset(map(fingerprint, kept)):
+            return run.config
     print(
         f"The training data of {own.path} are gone: there are no floors of words or templates.",
         file=sys.stderr,
