@@ -5,13 +5,13 @@ python train.py --data ucm_captions=DIR --preset small   real images
 """
 
 import dataclasses
-import json
 import shlex
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines import commands
+from pipelines.reading import read_json
 from pipelines.records import DataError
 from spatialnet_keras.backend import importing_keras
 from spatialnet_keras.config import (
@@ -122,7 +122,7 @@ def run_directory(flags: Namespace, config: Config) -> Path:
     while True:
         path = Path("runs") / (stem if number == 1 else f"{stem}-{number}")
         metrics = path / "metrics.json"
-        if not metrics.is_file() or "scores" not in json.loads(metrics.read_text("utf-8")):
+        if not metrics.is_file() or "scores" not in read_json(metrics):
             return path
         number += 1
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 
+from pipelines.reading import read_json
 from pipelines.records import DataError
 from spatialnet_keras import layers  # noqa: F401  registers the layers that best.keras names
 from spatialnet_keras.config import Config, ConfigError
@@ -140,9 +141,13 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """What metrics.json holds: history, times and scores; empty before the first epoch."""
+        """What metrics.json holds: history, times and scores; empty before the first epoch.
+
+        Raises:
+            DataError: If it is cut off.
+        """
         path = self.path / "metrics.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return read_json(path) if path.is_file() else {}
 
     def record(self, **entries: Any) -> None:
         """Adds entries to metrics.json."""

@@ -154,6 +154,19 @@ def test_evaluating_what_is_no_run_is_one_line(exit_code, capsys, tmp_path):
     assert "No run in" in capsys.readouterr().err
 
 
+def test_a_run_whose_metrics_are_cut_off_is_one_line(
+    trained_run, city, exit_code, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(trained_run, tmp_path / "runs" / "tiny-synthetic")
+    cut(metrics := tmp_path / "runs" / "tiny-synthetic" / "metrics.json")
+    assert exit_code(evaluate.main, str(metrics.parent)) == 2
+    assert exit_code(train.main, "--data", f"synthetic={city}") == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert all(f"{Path('runs', 'tiny-synthetic', 'metrics.json')} is cut off" in x for x in lines)
+
+
 def test_an_unknown_split_is_answered_with_the_nearest(trained_run, exit_code, capsys):
     assert exit_code(evaluate.main, str(trained_run), "--split", "tets") == 2
     assert "Did you mean test?" in capsys.readouterr().err
