@@ -3,6 +3,7 @@
 On RSVQA-LR such a model scores 79 % overall: what an image adds begins above it.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -10,9 +11,13 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 
+_WORD = r"\w+"
+
 
 class BlindModel:
     """Logistic regression on the presence of 1- to 5-grams of words.
+
+    Where no question has a word, it gives the answer that is most frequent.
 
     Args:
         questions: Of the training split.
@@ -22,9 +27,11 @@ class BlindModel:
     def __init__(self, questions: Sequence[str], answers: Sequence[str]):
         # repeated rows weigh more instead of standing again: a tenth of the time on RSVQA
         counts = Counter(zip(questions, answers, strict=True))
-        self.only = answers[0] if len(set(answers)) == 1 else None
+        frequent = Counter(answers).most_common()
+        worded = any(re.search(_WORD, question) for question in questions)
+        self.only = None if worded and len(frequent) > 1 else frequent[0][0]
         self.model: Pipeline = make_pipeline(
-            CountVectorizer(ngram_range=(1, 5), binary=True, token_pattern=r"\w+"),
+            CountVectorizer(ngram_range=(1, 5), binary=True, token_pattern=_WORD),
             LogisticRegression(max_iter=1000),
         )
         if self.only is None:

@@ -22,3 +22,8 @@ def test_one_answer_only_and_no_questions():
     model = BlindModel(["How many?"], ["3"])
     assert model.answer(["How many roads?"]) == ["3"]
     assert model.answer([]) == []
+
+
+def test_questions_without_a_word_get_the_most_frequent_answer():
+    model = BlindModel(["???", "\u200b", "???"], ["yes", "no", "no"])
+    assert model.answer(["???", "Is there a road?"]) == ["no", "no"]
