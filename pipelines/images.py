@@ -118,6 +118,8 @@ def _decoder(path: Path) -> Callable[[Path], np.ndarray]:
             head = file.read(4)
     except OSError as error:
         raise DataError(f"{path} cannot be opened: {error.strerror}. Check the path.") from error
+    except ValueError as error:  # a zero byte in the name
+        raise DataError(f"{str(path)!r} cannot be opened: {error}. Check the path.") from error
     if not head:
         raise DataError(f"{path} is empty (0 bytes). Copy it again.")
     for first_bytes, decode in _DECODERS.items():

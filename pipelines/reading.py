@@ -49,5 +49,7 @@ def read_json(path: Path) -> Any:
             f"{path} is cut off or no JSON: {error.msg} at {where} (character {error.pos:,} of "
             f"{len(text):,}). Copy it again."
         ) from error
-    except RecursionError:
-        raise DataError(f"{path} is nested too deeply. Copy it again.") from None
+    except (ValueError, RecursionError):  # of a number of more than 4300 digits
+        raise DataError(
+            f"{path} holds a number that is too long, or is nested too deeply. Copy it again."
+        ) from None

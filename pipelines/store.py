@@ -99,7 +99,7 @@ def _fingerprint(records: Records, size: int, bands: tuple[int, ...]) -> str:
 def _identity(path: Path) -> tuple[str, int, int]:
     try:
         status = path.stat()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a zero byte in the name
         return os.path.abspath(path), -1, -1
     return os.path.abspath(path), status.st_size, status.st_mtime_ns
 

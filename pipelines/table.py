@@ -8,6 +8,7 @@ repeated; in a .jsonl caption may be a list. A caption that an image has twice c
 import csv
 import io
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +28,8 @@ def read_table(table: Path) -> list[tuple[Record, str]]:
         table: A .csv or .jsonl file in UTF-8.
 
     Returns:
-        Each image's record, its path as the table writes it, and its split: "" for every image
-        if the table names none.
+        Each image's record, its path relative to the table or absolute, and its split: "" for
+        every image if the table names none.
 
     Raises:
         DataError: Names file and row.
@@ -36,7 +37,7 @@ def read_table(table: Path) -> list[tuple[Record, str]]:
     read_rows = _csv_rows if table.suffix.lower() == ".csv" else _jsonl_rows
     rows_of: dict[Path, list[_Row]] = {}
     for row in read_rows(table):
-        rows_of.setdefault(Path(row.image), []).append(row)
+        rows_of.setdefault(row.image, []).append(row)
     if not rows_of:
         raise DataError(f"{table} names no image. Give each a row.")
     has_splits = any(row.value("split") for rows in rows_of.values() for row in rows)
@@ -53,10 +54,14 @@ class _Row:
     values: dict[str, list[str]]
 
     @property
-    def image(self) -> str:
+    def image(self) -> Path:
+        """One path however it is written: a.png is sub/../a.png."""
         if "image" not in self.values:
             raise DataError(f"{self.place}: names no image. Fill the column image.")
-        return self.values["image"][0]
+        name = self.values["image"][0]
+        if "\0" in name:
+            raise DataError(f"{self.place}: image is {name!r}. Write a path without zero bytes.")
+        return Path(os.path.normpath(name))
 
     def value(self, column: str) -> str:
         return self.values.get(column, [""])[0]
@@ -103,6 +108,8 @@ def _jsonl_rows(table: Path) -> Iterator[_Row]:
             raise DataError(
                 f"{place}: cut off or no JSON: {error.msg} at column {error.colno}. Mend it."
             ) from error
+        except (ValueError, RecursionError):  # of a number of more than 4300 digits
+            raise DataError(f"{place}: a number is too long or a list too deep. Mend it.") from None
         if not isinstance(entry, dict):
             raise DataError(f'{place}: no JSON object. Write {{"image": "a.tif", ...}}.')
         _check_columns(place, list(entry))

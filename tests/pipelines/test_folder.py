@@ -142,6 +142,16 @@ def test_a_csv_of_a_spreadsheet_may_begin_with_a_byte_order_mark(tmp_path):
     assert folder.load(tmp_path, "train").rows == (Record(tmp_path / "a.png"),)
 
 
+def test_an_image_is_one_however_its_path_is_written(tmp_path):
+    write(tmp_path / "data.csv", "image,caption", "a.png,b", "sub/../a.png,c", "x//y/./z.png,d")
+    rows = [row for rows in load_all(tmp_path).values() for row in rows]
+    assert sorted((row.image, row.captions) for row in rows) == [
+        (tmp_path / "a.png", ("b", "c")), (tmp_path / "x/y/z.png", ("d",)),
+    ]  # fmt: skip
+    write(tmp_path / "data.csv", "image,split", "a.png,train", "sub/../a.png,test")
+    assert "row 3: split is 'test', but 'train' in an earlier row" in message_of(tmp_path)
+
+
 BAD_CSV = {
     "unknown column": (["image,captoin", "a,b"], "row 1: ", "'captoin'. Did you mean caption?"),
     "semicolons": (["image;split", "a;train"], "row 1: ", "'image;split'"),
@@ -157,6 +167,7 @@ BAD_CSV = {
     "no question": (["image,answer", "a,b"], "row 2: ", "question is empty"),
     "too many cells": (["image,caption", "a,b, c"], "row 2: ", "3 cells for 2 columns"),
     "cut in a quote": (["image,caption", "a,b", 'c,"d'], "row 3: ", "unexpected end of data"),
+    "zero byte": (["image", "a", "b\0"], "row 3: ", "Write a path without zero bytes"),
     "no rows": (["image,caption"], "", "names no image"),
     "nothing at all": ([], "", "names no image"),
 }
@@ -175,6 +186,9 @@ GOOD = {"image": "a.tif"}
 BAD_JSONL = {
     "cut off": ([GOOD, '{"image": "b.t'], "row 2: ", "cut off or no JSON"),
     "a list": (["[1]"], "row 1: ", "no JSON object"),
+    "nested deep": ([GOOD, "[" * 100_000], "row 2: ", "a list too deep"),
+    "a long number": ([GOOD, '{"image": %s}' % ("1" * 5000)], "row 2: ", "a number is too long"),
+    "zero byte": ([GOOD, {"image": "b\0"}], "row 2: ", "Write a path without zero bytes"),
     "unknown key": ([GOOD, {"image": "b", "type": "c"}], "row 2: ", "No column is called 'type'"),
     "no image": ([{"caption": "b"}], "row 1: ", "the column image is missing"),
     "a nested value": ([{"image": {"path": "b"}}], "row 1: ", "Write a text or a number"),

@@ -287,6 +287,11 @@ def test_a_bad_image_is_one_line_that_names_it(tmp_path, write, recwarn, capfd):
     assert capfd.readouterr() == ("", "") and not recwarn.list
 
 
+def test_a_name_with_a_zero_byte_is_one_line(tmp_path):
+    with pytest.raises(DataError, match=r"b\\x00.png' cannot be opened: .* Check the path\.$"):
+        read_image(tmp_path / "b\0.png")
+
+
 def test_nothing_is_logged_to_stderr_about_a_bad_tiff(tmp_path):
     path = tmp_path / "bad.tif"
     _cut_lzw_tiff(path)

@@ -229,6 +229,13 @@ def test_the_same_reader_takes_the_file_names_of_rsvqa_hr(rsvqa):
     assert high.rows[0].image == rsvqa / "Data" / "1.tif"
 
 
+@pytest.mark.parametrize("content", ["[" * 100_000, "1" * 5000])
+def test_json_that_python_cannot_hold_is_one_line(ucm, content):
+    (ucm / "dataset.json").write_text(content)
+    message = message_of(ucm_captions.load, ucm, "train")
+    assert message.startswith(f"{ucm / 'dataset.json'} holds a number that is too long, or is")
+
+
 def test_missing_rsvqa_says_what_to_do(tmp_path):
     message = message_of(rsvqa_lr.load, tmp_path, "val")
     assert message.startswith(f"No RSVQA-LR in {tmp_path}: LR_split_val_images.json is missing.")

@@ -98,6 +98,14 @@ def test_bad_images_can_be_left_out_and_stay_so(records, decoded):
     assert len(decoded) == 40
 
 
+def test_a_name_that_no_file_can_have_is_a_bad_image(records):
+    named = replace(records.rows[3], image=records.rows[3].image.with_name("b\0.png"))
+    records = replace(records, rows=(*records.rows[:3], named, *records.rows[4:]))
+    with pytest.raises(DataError, match=r"1 of 40 .* cannot be opened"):
+        stored_images(records, 32)
+    assert named not in stored_images(records, 32, skip_bad=True)[0].rows
+
+
 def test_a_store_with_gaps_does_not_hide_bad_images_from_a_strict_run(records):
     spoil(records, 0)
     stored_images(records, 32, skip_bad=True)
