@@ -55,10 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     run = train(config, path, flags.skip_bad_images)
     found = from_json(run.metrics["scores"])
     show([score for score in found if score.split == "test"])
+    parent, directory = (shlex.quote(str(each)) for each in (run.path.parent, run.path))
     print(
         f"The run is in {run.path}, all of it on one page: {run.path / 'report.html'}. Next:\n"
-        f"  tensorboard --logdir {run.path.parent}\n"
-        f"  python -m spatialnet_keras.evaluate {run.path}"
+        f"  tensorboard --logdir {parent}\n"
+        f"  python -m spatialnet_keras.evaluate {directory}"
     )
 
 

@@ -51,7 +51,8 @@ class Run:
         """
         path = Path(path)
         if not (path / "config.json").is_file():
-            raise DataError(f"No run in {path}. Train one: python train.py --run {path}")
+            command = shlex.join(["python", "train.py", "--run", str(path)])
+            raise DataError(f"No run in {path}. Train one: {command}")
         try:
             config = Config.from_json((path / "config.json").read_text(encoding="utf-8"))
             states = json.loads((path / "tasks.json").read_text(encoding="utf-8"))
@@ -61,7 +62,8 @@ class Run:
             raise DataError(f"The run in {path} cannot be read: {error}. Train it anew.") from None
         if answers and not tasks:
             raise DataError(
-                f"{path} is a pretrained encoder and answers nothing. Train from it: --init {path}"
+                f"{path} is a pretrained encoder and answers nothing. "
+                f"Train from it: --init {shlex.quote(str(path))}"
             )
         return cls(path, config, tasks, vocabulary)
 

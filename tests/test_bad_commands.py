@@ -150,8 +150,9 @@ def test_a_city_named_by_its_folder_is_not_drawn_anew(exit_code, capsys, tmp_pat
 
 
 def test_evaluating_what_is_no_run_is_one_line(exit_code, capsys, tmp_path):
-    assert exit_code(evaluate.main, str(tmp_path)) == 2
-    assert "No run in" in capsys.readouterr().err
+    assert exit_code(evaluate.main, str(tmp_path / "my run")) == 2
+    said = f"No run in {tmp_path}/my run. Train one: python train.py --run '{tmp_path}/my run'\n"
+    assert capsys.readouterr().err == f"test: {said}"
 
 
 def test_a_run_whose_metrics_are_cut_off_is_one_line(

@@ -44,7 +44,7 @@ def state(run: Path) -> dict[str, np.ndarray]:
 @pytest.fixture(scope="module")
 def whole(city, tmp_path_factory):
     """A run of the command from start to end: its directory and what it printed."""
-    run = tmp_path_factory.mktemp("runs") / "whole"
+    run = tmp_path_factory.mktemp("runs") / "a whole"  # a blank, as in what users name
     process = spawn(city, run)
     printed, _ = process.communicate(timeout=300)
     assert process.returncode == 0, printed
@@ -56,7 +56,7 @@ def test_train_ends_with_scores_beside_floors_and_what_to_type_next(whole):
     for word in ("land_use", "presence", "comparison", "rural_urban", "count", "majority", "blind"):
         assert word in printed
     assert f"tensorboard --logdir {run.parent}" in printed
-    assert f"python -m spatialnet_keras.evaluate {run}" in printed
+    assert f"python -m spatialnet_keras.evaluate '{run}'" in printed
     assert "Traceback" not in printed
     assert "cuda" not in printed.lower()
 

@@ -9,6 +9,7 @@ Layout: ucm_captions/ and rsvqa_lr/, each as its data set is published, over the
 """
 
 import os
+import shlex
 from pathlib import Path
 
 from pipelines import rsvqa_lr, ucm_captions
@@ -30,8 +31,9 @@ def load(root: str | os.PathLike, split: str) -> Records:
     """
     root = Path(root)
     if not (root / "city.json").is_file():
+        folder = shlex.quote(str(root))
         raise DataError(
-            f"No city in {root}. Draw one: python -m pipelines.synthetic {root} --tiles 2000"
+            f"No city in {root}. Draw one: python -m pipelines.synthetic {folder} --tiles 2000"
         )
     captions = ucm_captions.load(root / "ucm_captions", split)
     questions = rsvqa_lr.load(root / "rsvqa_lr", split)
