@@ -184,3 +184,12 @@ def test_names_are_drawn_as_they_are():
     names = ("_first", "a$_{$b")
     drawn = chart("${ loss", [Line(name, [1.0, 2.0], series=1) for name in names])
     assert all(name in drawn for name in ("${ loss", *names))
+
+
+def test_a_card_shows_where_the_network_looked_for_its_land_use_and_a_question(page):
+    card = re.search(r'<figure class="card">.*?</figure>', page, re.DOTALL)[0]
+    assert card.count("<img") == 3
+    _, question = re.findall(r"<dt>(.*?) <span class=\"muted\">\(picture \d\)</span></dt>", card)
+    assert f'title="where it looked for: {question}"' in card
+    pictures = re.findall(r'src="(data:[^"]+)"', card)
+    assert len(set(pictures)) == 3

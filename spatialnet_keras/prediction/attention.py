@@ -71,6 +71,34 @@ def weighing(model: keras.Model) -> keras.Model | None:
     return keras.Model(twin.input, {f"{at:03}": scores[name] for at, name in enumerate(names)})
 
 
+class Looks:
+    """Where a network looks on single tiles. Its twins are built once, with its present weights.
+
+    Args:
+        model: With an `image_encoder`, and a `question_encoder` if it answers questions.
+        pooling: "mean" of the image tokens, or "cls".
+    """
+
+    def __init__(self, model: keras.Model, pooling: str):
+        encoders = {each.name: each for each in model.layers if each.name.endswith("_encoder")}
+        self.pooling, self._encoder = pooling, encoders["image_encoder"]
+        self._weighing = {name: weighing(each) for name, each in encoders.items()}
+
+    def encoded(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """A stored image [S, S, C] -> its tokens [N, D] and its vector [D]."""
+        found = self._encoder.predict_on_batch(image[None])
+        tokens, vector = (found[name] for name in ("image_tokens", "image_vector"))
+        return ops.convert_to_numpy(tokens)[0], ops.convert_to_numpy(vector)[0]
+
+    def for_land_use(self, image: np.ndarray) -> np.ndarray | None:
+        """See `land_use_map`."""
+        return land_use_map(self._weighing["image_encoder"], image, self.pooling)
+
+    def for_questions(self, image: np.ndarray, ids: np.ndarray) -> np.ndarray | None:
+        """See `question_maps`; ids are int32 [G, Q]."""
+        return question_maps(self._weighing.get("question_encoder"), ids, *self.encoded(image))
+
+
 def land_use_map(encoder: keras.Model | None, image: np.ndarray, pooling: str) -> np.ndarray | None:
     """What the vector that land use is read from looked at.
 

@@ -4,13 +4,12 @@ import textwrap
 from dataclasses import dataclass
 
 import numpy as np
-from keras import ops
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 from PIL import Image
 
 from spatialnet_keras.plots import png, viewable
-from spatialnet_keras.prediction.attention import caption_maps, land_use_map, question_maps
+from spatialnet_keras.prediction.attention import caption_maps
 from spatialnet_keras.prediction.predictor import Answer, Prediction, Predictor
 from spatialnet_keras.prediction.questions import Questions
 
@@ -59,26 +58,18 @@ def panels(
     predictor: Predictor, image: np.ndarray, said: Prediction, questions: Questions | None
 ) -> tuple[list[Panel], list[Panel], list[str]]:
     """The large panels (tile, land use, questions), the small ones (words), and the notes."""
-    model, notes = predictor.model, []
-    encoder = model.get_layer("image_encoder")
-    encoded = encoder.predict_on_batch(image[None])
-    tokens, vector = (
-        np.asarray(ops.convert_to_numpy(encoded[name]))[0]
-        for name in ("image_tokens", "image_vector")
-    )
+    looks, notes = predictor.looks, []
     large, small = (
         [Panel("the tile as the network sees it; beside it, what it looked at most is bright")],
         [],
     )
     if said.land_use:
-        weighing = predictor.weighing["image_encoder"]
-        looked = land_use_map(weighing, image, predictor.run.config.model.pooling)
+        looked = looks.for_land_use(image)
         large.append(Panel(f"land use: {_shown(said.land_use)}", looked))
         if looked is None:
             notes.append("this image encoder has no self-attention, so no map of the land use")
     if questions:
-        asking = predictor.weighing["question_encoder"]
-        maps = question_maps(asking, questions.ids, tokens, vector)
+        maps = looks.for_questions(image, questions.ids)
         if maps is None:
             notes.append("no word of a question looks at the image (model.fusion), so no maps")
         for place, (text, answer) in enumerate(zip(questions.texts, said.answers, strict=True)):
@@ -86,8 +77,8 @@ def panels(
             large.append(Panel(f"{text[:150]}\n{_shown(answer)}", looked))
     if said.caption:
         task = predictor.tasks["caption"]
-        decoder = model.get_layer("caption").get_layer("beam_search").decoder
-        maps = caption_maps(decoder, task.inputs([said.caption])[0], tokens)
+        decoder = predictor.model.get_layer("caption").get_layer("beam_search").decoder
+        maps = caption_maps(decoder, task.inputs([said.caption])[0], looks.encoded(image)[0])
         ids = task.encode([said.caption])[0][0]
         words = [task.words[place] for place in ids if place > 0]
         small = [

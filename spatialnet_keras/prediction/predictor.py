@@ -18,7 +18,7 @@ from pipelines.records import ALL_SYMMETRIES, DataError, symmetries
 from spatialnet_keras.config import ConfigError, DecodeConfig, override
 from spatialnet_keras.consensus import Consensus, choose
 from spatialnet_keras.inference import Outputs, consensus_of, mean_over_symmetries
-from spatialnet_keras.prediction.attention import weighing
+from spatialnet_keras.prediction.attention import Looks
 from spatialnet_keras.prediction.inputs import Item, as_stored, each_image
 from spatialnet_keras.prediction.questions import Questions, as_texts, prepare
 from spatialnet_keras.run import Run
@@ -209,10 +209,9 @@ class Predictor:
         return self.run.answering_model()
 
     @cached_property
-    def weighing(self) -> dict[str, keras.Model | None]:
-        """What tells where the image encoder and the question encoder look, by their names."""
-        names = ("image_encoder", "question_encoder")
-        return {layer.name: weighing(layer) for layer in self.model.layers if layer.name in names}
+    def looks(self) -> Looks:
+        """Tells where the network looks."""
+        return Looks(self.model, self.run.config.model.pooling)
 
     @cached_property
     def _consensus(self) -> Consensus | None:

@@ -14,8 +14,9 @@ from spatialnet_keras.evaluation.findings import Evaluation
 from spatialnet_keras.plots import viewable
 from spatialnet_keras.tasks import Task
 
-# a stored tile [S, S, C] -> a picture uint8 [H, W, 3], or None where there is none to give
-Look = Callable[[np.ndarray], np.ndarray | None]
+# a stored tile [S, S, C] and a question or None -> what was looked for ("land use" or the question)
+# and pictures uint8 [H, W, 3] of where, as far as the network tells
+Look = Callable[[np.ndarray, str | None], dict[str, np.ndarray]]
 
 _SIDE = 224  # pixels a side of a tile in a report: 10 to 20 KB as JPEG
 
@@ -47,12 +48,14 @@ class Card:
         row: Of the split.
         name: Of its file.
         pictures: (what it shows, data URI); the tile itself comes first.
+        looked_for: What the other pictures show the looking for, as `Answer.asked` has it.
         answers: One a task.
     """
 
     row: int
     name: str
     pictures: tuple[tuple[str, str], ...]
+    looked_for: tuple[str, ...]
     answers: tuple[Answer, ...]
 
 
@@ -64,7 +67,8 @@ def cards(
     Args:
         found: One split of one data set, evaluated.
         tasks: Fitted tasks.
-        look: Draws where the network looked on a tile.
+        look: Draws where the network looked on a tile: for the land use, and for a question, the
+            first one that is answered wrong, or else the first.
         count: How many of a kind.
 
     Returns:
@@ -122,12 +126,15 @@ def _answer(task: Task, outputs: np.ndarray, place: int, asked: str, truth) -> A
 
 
 def _card(found: Evaluation, row: int, answers: Sequence[Answer], look: Look | None) -> Card:
-    path = found.part.records.rows[row].image
-    pictures = [("tile", data_uri(resize(read_image(path), _SIDE)))]
-    looked = look(np.array(found.part.images[row])) if look else None
-    if looked is not None:
-        pictures.append(("where it looked for the land use", data_uri(looked)))
-    return Card(row, path.name, tuple(pictures), tuple(answers))
+    record = found.part.records.rows[row]
+    texts = {question.text for question in record.questions}
+    asked = sorted((each for each in answers if each.asked in texts), key=lambda each: each.right)
+    question = asked[0].asked if asked else None
+    looked = look(np.array(found.part.images[row]), question) if look else {}
+    tile = resize(read_image(record.image), _SIDE)
+    pictures = {"tile": tile} | {f"where it looked for: {name}": at for name, at in looked.items()}
+    uris = tuple((shows, data_uri(picture)) for shows, picture in pictures.items())
+    return Card(row, record.image.name, uris, tuple(looked), tuple(answers))
 
 
 def _spread(rows: Sequence[int], count: int) -> list[int]:

@@ -13,7 +13,7 @@ from spatialnet_keras.evaluation.details import by_class
 from spatialnet_keras.evaluation.findings import LAND_USE, Evaluation, asked_about, confusions
 from spatialnet_keras.evaluation.scoreboard import Score, floors_of, from_json
 from spatialnet_keras.plots import viewable
-from spatialnet_keras.prediction.attention import land_use_map, weighing
+from spatialnet_keras.prediction.attention import Looks
 from spatialnet_keras.prediction.overlays import heat
 from spatialnet_keras.reporting.charts import Line, chart, stroke
 from spatialnet_keras.reporting.gallery import Look, cards
@@ -101,16 +101,18 @@ def _details(run: Run, found: Evaluation, look: Look | None) -> dict[str, Any]:
     }
 
 
-def _look(run: Run) -> Look | None:
-    """Draws where the network looked for the land use; None where it says none."""
-    if LAND_USE not in {task.name for task in run.tasks}:
-        return None
-    encoder = weighing(run.model().get_layer("image_encoder"))
-    pooling = run.config.model.pooling
+def _look(run: Run) -> Look:
+    looks = Looks(run.model(), run.config.model.pooling)
+    tells_use = LAND_USE in {task.name for task in run.tasks}
 
-    def look(tile: np.ndarray) -> np.ndarray | None:
-        looked = land_use_map(encoder, tile, pooling)
-        return None if looked is None else heat(viewable(tile), looked)
+    def look(tile: np.ndarray, question: str | None) -> dict[str, np.ndarray]:
+        maps = {"land use": looks.for_land_use(tile)} if tells_use else {}
+        if question is not None:
+            ids = run.vocabulary.encode([question], run.config.model.question_words)
+            found = looks.for_questions(tile, ids)
+            maps[question] = None if found is None else found[0]
+        view = viewable(tile)
+        return {name: heat(view, found) for name, found in maps.items() if found is not None}
 
     return look
 
