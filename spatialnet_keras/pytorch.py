@@ -1,10 +1,11 @@
-"""What PyTorch is told by hand: functions without Keras, steps of all weights at once, TF32.
+"""What PyTorch is told by hand: traced functions, steps of all weights at once, TF32, profiles.
 
 On PyTorch Keras finds its way to each operation anew, every time. That is little beside a batch of
 images and much beside one word of a caption, or one bias of a hundred.
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import keras
 
@@ -164,6 +165,37 @@ def adamw(
         if shares:
             torch._foreach_mul_(steps, list(shares))
         torch._foreach_sub_(_values(variables), steps)
+
+
+class Profile(keras.callbacks.Callback):
+    """Traces some steps of a training, as Keras' TensorBoard does on the other backends.
+
+    Args:
+        folder: Where `HOST_PROCESS.TIME.pt.trace.json` goes, for Perfetto and chrome://tracing.
+        steps: How many, from the second on.
+    """
+
+    def __init__(self, folder: Path, steps: int):
+        super().__init__()
+        self.folder, self.steps = folder, steps
+
+    def on_train_begin(self, logs=None):
+        """Waits for the second step."""
+        from torch import profiler
+
+        self.profile = profiler.profile(
+            schedule=profiler.schedule(wait=0, warmup=1, active=self.steps, repeat=1),
+            on_trace_ready=profiler.tensorboard_trace_handler(str(self.folder)),
+        )
+        self.profile.start()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Counts."""
+        self.profile.step()
+
+    def on_train_end(self, logs=None):
+        """Ends, if the training was shorter."""
+        self.profile.stop()
 
 
 def _values(variables: Sequence[keras.Variable]) -> list:

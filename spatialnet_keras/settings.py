@@ -260,7 +260,7 @@ class TrainConfig:
         ("float32", "mixed_bfloat16", "mixed_float16"),
     )
     histograms: int = setting(0, "epochs between histograms of weights in TensorBoard; 0: none")
-    profile: int = setting(0, "steps to profile for TensorBoard (TensorFlow alone); 0: none")
+    profile: int = setting(0, "steps to profile for TensorBoard (JAX: on Python 3.12); 0: none")
     monitor: str = setting("score", "validation score that decides which epoch is best")
     seed: int = setting(0, "decides weights, order, slots, augmentation, dropout")
 

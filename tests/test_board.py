@@ -24,7 +24,7 @@ from spatialnet_keras.evaluation.scoreboard import from_json
 from spatialnet_keras.presets import PRESETS
 from spatialnet_keras.run import Run
 from tests.browser import browser
-from tests.test_training import config
+from tests.test_training import CANNOT_PROFILE, config
 
 
 @pytest.fixture
@@ -123,13 +123,14 @@ def test_test_tiles_can_be_projected(trained_run):
 
 @pytest.mark.slow
 def test_histograms_and_a_profile_are_written_where_asked_for(city, tmp_path):
-    profile = {"train.profile": 1} if keras.config.backend() == "tensorflow" else {}
+    profile = {} if CANNOT_PROFILE else {"train.profile": 1}
     settings = override(config(city), {"train.histograms": 1} | profile)
     land_use = dataclasses.replace(settings, tasks=(("land_use", 1.0),))
     run = training.train(land_use, tmp_path / "run")
     tags = events(run, "train").Tags()["tensors"]
     assert any(tag.endswith("/histogram") for tag in tags)
-    traces = list(board.folder(run).rglob("*.xplane.pb"))
+    kind = "*.pt.trace.json" if keras.config.backend() == "torch" else "*.xplane.pb"
+    traces = list(board.folder(run).rglob(kind))
     assert len(traces) == bool(profile)
 
 

@@ -14,7 +14,7 @@ from pipelines.augment import Augmentation
 from pipelines.batches import training_batches
 from pipelines.examples import Examples, carriers, shares, steps_per_epoch
 from pipelines.records import unknown
-from spatialnet_keras import data, facts
+from spatialnet_keras import data, facts, pytorch
 from spatialnet_keras.config import Config, ConfigError, ModelConfig, TrainConfig
 from spatialnet_keras.encode import questions
 from spatialnet_keras.encoders import split_at_features
@@ -27,7 +27,12 @@ from spatialnet_keras.tasks import TASKS, Task, task
 from spatialnet_keras.text import Vocabulary, longest
 from spatialnet_keras.training.callbacks import AnswerSheet, Epoch, ShortBar, WholeTiles
 from spatialnet_keras.training.checkpoints import load_state
-from spatialnet_keras.training.checks import check_held_out, check_monitor, check_regime
+from spatialnet_keras.training.checks import (
+    check_held_out,
+    check_monitor,
+    check_profile,
+    check_regime,
+)
 from spatialnet_keras.training.compiling import build_losses, compile_model
 from spatialnet_keras.training.features import stored_features
 from spatialnet_keras.training.initialise import initialise
@@ -57,11 +62,7 @@ def train(
         DataError: For data that cannot be read or trained on.
         ConfigError: For a configuration that cannot work, or a directory of another run.
     """
-    if config.train.profile and keras.config.backend() != "tensorflow":
-        raise ConfigError(
-            f"profile needs the TensorFlow backend. Received: profile={config.train.profile} on "
-            f"{keras.config.backend()}."
-        )
+    check_profile(config)
     keras.config.set_dtype_policy(config.train.dtype)
     training = data.read(config, "train", skip_bad, to_crop=config.train.resamples)
     validation = data.read(config, "val", skip_bad)
@@ -224,16 +225,20 @@ def _fit(
                 settings.epochs - round(settings.whole * settings.epochs),
             ),
             ShortBar({each.name: each.scores[0] for each in run.tasks}),
-            keras.callbacks.TensorBoard(
-                folder(run),
-                histogram_freq=settings.histograms,
-                # the first step compiles
-                profile_batch=(2, 1 + settings.profile) if settings.profile else 0,
-                write_graph=False,
-            ),
+            *_tensorboard(folder(run), settings),
             AnswerSheet(run, epoch),
         ],
     )
+
+
+def _tensorboard(to: Path, settings: TrainConfig) -> list[keras.callbacks.Callback]:
+    by_hand = settings.profile and keras.config.backend() == "torch"
+    # the first step compiles
+    profiled = (2, 1 + settings.profile) if settings.profile and not by_hand else 0
+    board = keras.callbacks.TensorBoard(
+        to, histogram_freq=settings.histograms, profile_batch=profiled, write_graph=False
+    )
+    return [board, pytorch.Profile(to, settings.profile)] if by_hand else [board]
 
 
 def _on_features(below: keras.Model, parts: list[Examples], symmetries: int) -> list[Examples]:

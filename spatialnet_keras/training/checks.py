@@ -1,7 +1,9 @@
 """Checks: what would break a training or its scores later is said before it starts."""
 
+import sys
 from collections.abc import Sequence
 
+import keras
 import numpy as np
 
 from pipelines.records import DataError
@@ -28,6 +30,15 @@ def check_regime(config: Config) -> None:
             "whole ends what is of encoder vit, and not of its cached features. Received: "
             f"whole={config.train.whole}, model.encoder={config.model.encoder!r}, "
             f"train.encoder={config.train.encoder!r}."
+        )
+
+
+def check_profile(config: Config) -> None:
+    """Refuses a profile that would not be written."""
+    on_jax = keras.config.backend() == "jax"
+    if config.train.profile and on_jax and sys.version_info < (3, 12):
+        raise ConfigError(
+            f"profile on JAX needs Python 3.12. Received: profile={config.train.profile}."
         )
 
 
