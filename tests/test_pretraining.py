@@ -19,7 +19,8 @@ from spatialnet_keras.training.autoencoder import (
     masked_autoencoder,
 )
 from spatialnet_keras.training.pretraining import KeepEncoder, pretrain
-from tests.test_training import config
+from tests.test_board import events
+from tests.test_training import CANNOT_PROFILE, config
 
 MODEL = ModelConfig(image_size=32, patch_size=8, width=16, heads=2, layers=1, mlp_ratio=2)
 VALUES = {"model__patch_size": 8, "model__layers": 2, "train__batch_size": 8}
@@ -217,3 +218,12 @@ def test_a_share_that_hides_all_or_nothing_is_refused():
     for masked in (0.0, 1.0):
         with pytest.raises(ConfigError, match="masked must be in"):
             TrainConfig(masked=masked)
+
+
+def test_histograms_and_a_profile_are_written_as_in_other_trainings(city, tmp_path):
+    asked = {"train__histograms": 1} | ({} if CANNOT_PROFILE else {"train__profile": 1})
+    run = pretrain(config(city, **asked, **VALUES), tmp_path / "run", verbose=0)
+    tags = events(run, "train").Tags()["tensors"]
+    assert any(tag.endswith("/histogram") for tag in tags)
+    kind = "*.pt.trace.json" if keras.config.backend() == "torch" else "*.xplane.pb"
+    assert len(list(run.path.rglob(kind))) == (not CANNOT_PROFILE)

@@ -225,13 +225,14 @@ def _fit(
                 settings.epochs - round(settings.whole * settings.epochs),
             ),
             ShortBar({each.name: each.scores[0] for each in run.tasks}),
-            *_tensorboard(folder(run), settings),
+            *tensorboard(folder(run), settings),
             AnswerSheet(run, epoch),
         ],
     )
 
 
-def _tensorboard(to: Path, settings: TrainConfig) -> list[keras.callbacks.Callback]:
+def tensorboard(to: Path, settings: TrainConfig) -> list[keras.callbacks.Callback]:
+    """What writes curves, and histograms and a profile where they are asked for."""
     by_hand = settings.profile and keras.config.backend() == "torch"
     # the first step compiles
     profiled = (2, 1 + settings.profile) if settings.profile and not by_hand else 0

@@ -16,7 +16,7 @@ from spatialnet_keras.config import Config, ConfigError
 from spatialnet_keras.evaluation.board import folder
 from spatialnet_keras.run import Run
 from spatialnet_keras.text import Vocabulary
-from spatialnet_keras.training import augmentation, resolved
+from spatialnet_keras.training import augmentation, resolved, tensorboard
 from spatialnet_keras.training.autoencoder import (
     ERROR,
     encoder_without_dropout,
@@ -24,7 +24,7 @@ from spatialnet_keras.training.autoencoder import (
 )
 from spatialnet_keras.training.callbacks import averaged_weights, check_finite
 from spatialnet_keras.training.checkpoints import keep, load_state, save_state
-from spatialnet_keras.training.checks import check_batch_size
+from spatialnet_keras.training.checks import check_batch_size, check_profile
 from spatialnet_keras.training.initialise import initialise
 from spatialnet_keras.training.optimizers import optimizer
 
@@ -84,6 +84,7 @@ def _check(config: Config) -> None:
             f"Received: {config.train.encoder_rate}."
         )
     check_batch_size(config)
+    check_profile(config)
     if config.tasks or config.train.teacher:
         raise ConfigError("--pretrain learns from tiles alone. Leave out --tasks and --teacher.")
     if config.model.tokens < 2:
@@ -138,7 +139,7 @@ def _fit(
             verbose=verbose if verbose is not None else 1 if sys.stdout.isatty() else 2,
             callbacks=[
                 KeepEncoder(run, encoder, history),
-                keras.callbacks.TensorBoard(folder(run), write_graph=False),
+                *tensorboard(folder(run), settings),
             ],
         )
     run.record(scores=[])  # finished
