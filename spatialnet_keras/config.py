@@ -5,7 +5,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from spatialnet_keras.settings import ConfigError, DecodeConfig, ModelConfig, TrainConfig
+from spatialnet_keras.fields import ConfigError
+from spatialnet_keras.settings import DecodeConfig, ModelConfig, TrainConfig
 
 __all__ = [
     "Config",

@@ -4,40 +4,12 @@
 """
 
 import dataclasses
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-from pipelines.records import unknown
+from spatialnet_keras.fields import ConfigError, check_fields, setting
 
 # Each is a module in `encoders`; CLASS_TOKEN: those that can put a token before the others.
 ENCODERS, CLASS_TOKEN = ("vit", "cnn", "preset"), ("vit", "preset")
-
-
-class ConfigError(ValueError):
-    """A choice that cannot work: one line with the rule and what was received."""
-
-
-_KINDS = {
-    int: (int, "a whole number"),
-    float: (int | float, "a number"),
-    bool: (bool, "True or False"),
-    str: (str, "text"),
-}
-
-
-def setting(default: Any, about: str, choices: tuple[str, ...] = ()) -> Any:
-    """A dataclass field that carries its unit and source for `--help`."""
-    return field(default=default, metadata={"about": about, "choices": choices})
-
-
-def _check_fields(section) -> None:
-    for each in dataclasses.fields(section):
-        value, choices = getattr(section, each.name), each.metadata["choices"]
-        kinds, called = _KINDS[each.type]
-        if not isinstance(value, kinds) or isinstance(value, bool) != (each.type is bool):
-            raise ConfigError(f"{each.name} must be {called}. Received: {value!r}.")
-        if choices and value not in choices:
-            raise ConfigError(unknown(each.name, value, choices))
 
 
 @dataclass(frozen=True)
@@ -119,7 +91,7 @@ class ModelConfig:
     tied_embeddings: bool = setting(True, "one table for the caption words read and written")
 
     def __post_init__(self):
-        _check_fields(self)
+        check_fields(self)
         for each in dataclasses.fields(self):
             least = 0 if each.name == "hybrid_layers" else 1
             if each.type is int and getattr(self, each.name) < least:
@@ -265,7 +237,7 @@ class TrainConfig:
     seed: int = setting(0, "decides weights, order, slots, augmentation, dropout")
 
     def __post_init__(self):
-        _check_fields(self)
+        check_fields(self)
         for name in (
             "batch_size",
             "epochs",
@@ -353,7 +325,7 @@ class DecodeConfig:
     )
 
     def __post_init__(self):
-        _check_fields(self)
+        check_fields(self)
         if self.beams < 1:
             raise ConfigError(f"beams must be at least 1. Received: {self.beams}.")
         for name in ("length_penalty", "neighbours", "temperature"):

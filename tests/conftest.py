@@ -5,10 +5,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from filelock import FileLock
 
 from pipelines import commands
+from pipelines.images import read_image
+from pipelines.pixels import resize
 from pipelines.records import DataError
 from pipelines.synthetic import write_city
 from spatialnet_keras.config import Config, ConfigError, override
@@ -76,6 +79,12 @@ def city(made_once) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiles(city) -> list[Path]:
+    """Three files of its tiles."""
+    return sorted((city / "ucm_captions" / "imgs").iterdir())[:3]
+
+
+@pytest.fixture(scope="session")
 def run_config(city) -> Config:
     """Of a run on all tasks for two epochs: 4 x 4 tokens, 16 channels."""
     smallest = {
@@ -94,6 +103,20 @@ def trained_run(run_config, made_once) -> Path:
     from spatialnet_keras.training import train
 
     return made_once("run", lambda to: train(run_config, to))
+
+
+@pytest.fixture(scope="session")
+def predictor(trained_run):
+    """That run, loaded to be used."""
+    import spatialnet_keras
+
+    return spatialnet_keras.load(trained_run)
+
+
+@pytest.fixture(scope="session")
+def stored(predictor, tiles) -> np.ndarray:
+    """The three tiles as it takes them."""
+    return np.stack([resize(read_image(path), 32) for path in tiles])
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ FLOORS = [
     },
     {"spatialnet_keras.config"},
     {"spatialnet_keras.settings"},
+    {"spatialnet_keras.fields"},
     {"pipelines"},
 ]  # fmt: skip
 

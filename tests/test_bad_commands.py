@@ -18,7 +18,7 @@ import spatialnet_keras
 import train
 from spatialnet_keras import evaluate
 from spatialnet_keras.backend import importing_keras
-from spatialnet_keras.settings import ConfigError, DecodeConfig, ModelConfig, TrainConfig
+from spatialnet_keras.config import ConfigError, DecodeConfig, ModelConfig, TrainConfig
 
 ROOT = Path(__file__).parents[1]
 

@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pytest
 
-import spatialnet_keras
 from spatialnet_keras import scene
 from spatialnet_keras.prediction.predictor import Predictor
 
@@ -22,11 +21,6 @@ from pipelines.scenes import Grid  # noqa: E402
 
 HALF_METRE = rasterio.Affine(0.5, 0, 500_000, 0, -0.5, 5_400_000)
 QUESTIONS = "--question", "How many roads are there?", "--type", "count"
-
-
-@pytest.fixture(scope="module")
-def predictor(trained_run) -> Predictor:
-    return spatialnet_keras.load(trained_run)
 
 
 @pytest.fixture(autouse=True)

@@ -122,11 +122,12 @@ def test_rouge_takes_the_best_precision_and_the_best_recall_apart():
 
 
 @pytest.mark.parametrize(
-    ("left", "right", "length"), [("abcbdab", "bdcaba", 4), ("ab", "cd", 0), ("aaaa", "aa", 2)]
+    ("left", "right", "length"),
+    [("abcbdab", "bdcaba", 4), ("", "ab", 0), ("ab", "cd", 0), ("aaaa", "aa", 2)],
 )
 def test_rouge_counts_the_longest_common_subsequence(left, right, length):
     said, truth = " ".join(left), " ".join(right)
-    precision, recall = length / len(left), length / len(right)
+    precision, recall = length / max(len(left), 1), length / len(right)
     f = 2.44 * precision * recall / (recall + 1.44 * precision) if length else 0.0
     scores = caption_scores([[truth], ["sea"]], [said, "sea"])
     assert scores["rouge_l"] == pytest.approx((f + 1) / 2)
