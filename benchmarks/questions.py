@@ -3,8 +3,8 @@
 KERAS_BACKEND=tensorflow python -m benchmarks.questions --preset small --questions 32
 
 The same network trains on the same questions in both rows, in turns; the best turn counts. Grouped,
-a batch is B images with G questions each. Ungrouped, as the field usually does it, every question
-comes with an image of its own: B images with one question.
+a batch is B images with G questions each, packed as in training. Ungrouped, as the field usually
+does it, every question comes with an image of its own: B images with one question.
 """
 
 import time
@@ -15,6 +15,7 @@ import numpy as np
 
 from benchmarks.machine import Watch, title
 from pipelines import commands
+from pipelines.packing import pack
 from spatialnet_keras.config import Config, ConfigError, override
 from spatialnet_keras.presets import PRESETS, preset
 
@@ -55,12 +56,17 @@ def _run(config: Config, images: int, questions: int):
         from spatialnet_keras.model import build_model
         from spatialnet_keras.tasks import task
         from spatialnet_keras.training.compiling import compile_model
+        from spatialnet_keras.training.network import training_model
 
     presence = replace(task("presence"), classes=("no", "yes"))
     config = override(config, {"model.question_words": LONGEST})
+    config = override(config, {"train.questions_per_image": questions})
     config = replace(config, tasks=(("presence", 1.0),))
     keras.utils.set_random_seed(0)
     model = build_model(config, (presence,), WORDS)
+    rows = -(-questions // (LONGEST // USUAL))
+    if rows < questions:
+        model = training_model(model, config, (presence,), {}, rows=rows)
     compile_model(model, config, (presence,), steps=1000)
     rng = np.random.default_rng(0)
     size = config.model.image_size
@@ -69,6 +75,8 @@ def _run(config: Config, images: int, questions: int):
         "question": rng.integers(4, WORDS, (images, questions, LONGEST), np.int32),
     }
     x["question"][..., USUAL:] = 0
+    if rows < questions:
+        x["question"], _ = pack(x["question"], rows)
     y = {"presence": rng.integers(0, 2, (images, questions), np.int32)}
     weight = {"presence": np.ones((images, questions), np.float32)}
     batches = tf.data.Dataset.from_tensors((x, y, weight)).repeat()

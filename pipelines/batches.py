@@ -6,9 +6,9 @@ was stopped goes on with exactly the batches it would have seen.
 """
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 
 import keras
 import numpy as np
@@ -16,8 +16,10 @@ import tensorflow as tf
 
 from pipelines.augment import Augmentation, augment, whole
 from pipelines.cells import parts_of
-from pipelines.examples import Arrays, Examples, Slots, shares, steps_per_epoch
+from pipelines.drawing import Draw, all_of, draw, take
+from pipelines.examples import Arrays, Examples, shares, steps_per_epoch
 from pipelines.mixing import mix
+from pipelines.packing import pack
 from pipelines.pixels import apply_symmetries
 
 if keras.config.backend() != "tensorflow":
@@ -28,15 +30,7 @@ tf.config.list_logical_devices()  # looks for GPUs now, with its warnings, not i
 _AT_ONCE = max(2, min(8, os.cpu_count() or 1))
 
 Batch = tuple[Arrays, Arrays, Arrays]  # x, y, weight
-
-
-@dataclass(frozen=True)
-class Draw:
-    """Which rows stand in one batch: images [B], sentences [B, G] per kind (-1: empty slot)."""
-
-    images: np.ndarray
-    sentences: dict[str, np.ndarray]
-    symmetries: np.ndarray
+NOTHING: Mapping = MappingProxyType({})
 
 
 def training_batches(
@@ -50,6 +44,7 @@ def training_batches(
     size: int | None = None,
     type_balance: float = 0.0,
     data_balance: float = 0.0,
+    packed: Mapping[str, int] = NOTHING,
 ) -> tf.data.Dataset:
     """The batches of epochs `first_epoch` to `epochs`, one after the other.
 
@@ -64,11 +59,13 @@ def training_batches(
         size: Pixels a side that the model sees; as stored by default.
         type_balance: 0 draws an image's sentences as they come, 1 each of its types equally often.
         data_balance: Of `shares`.
+        packed: Per kind of sentence that is packed, R of `packing.rows_to_pack`.
 
     Returns:
         A data set of (x, y, weight) for `model.fit(..., steps_per_epoch=...)`: x holds `image`
-        [B, S, S, C] and each slot input [R, G, ...]; y and weight hold one entry a task. The R
-        rows of a kind of sentence are those of the data sets that have any, see `carriers`.
+        [B, S, S, C] and each slot input [B', G, ...], or as `packing.pack` makes it; y and weight
+        hold one entry a task. The B' images that carry a kind of sentence are those of the data
+        sets that have any, see `carriers`.
     """
     steps = steps_per_epoch(parts, batch_size)
     counts = shares([len(part) for part in parts], batch_size, data_balance)
@@ -86,8 +83,8 @@ def training_batches(
         for index, (part, count) in enumerate(zip(parts, counts, strict=True)):
             rows = order(index, epoch)[at * count : (at + 1) * count]
             own = {kind: width for kind, width in slots.items() if part.slots[kind].most}
-            drawn = _draw(part, rows, own, augmentation.symmetries, type_balance, rng)
-            gathered.append(_gather(part, drawn, augmentation, side, rng))
+            drawn = draw(part, rows, own, augmentation.symmetries, type_balance, rng)
+            gathered.append(_gather(part, drawn, augmentation, side, rng, packed))
         return tuple(map(_joined, zip(*gathered, strict=True)))
 
     return _dataset(batch, range(first_epoch * steps, epochs * steps))
@@ -111,7 +108,7 @@ def evaluation_batches(part: Examples, batch_size: int, symmetry: int = 0) -> tf
         rows = np.arange(step * batch_size, (step + 1) * batch_size).clip(max=len(part) - 1)
         drawn = Draw(
             rows,
-            {kind: _all_of(part.slots[kind], rows, width) for kind, width in slots.items()},
+            {kind: all_of(part.slots[kind], rows, width) for kind, width in slots.items()},
             np.full(batch_size, symmetry),
         )
         return _gather(part, drawn, Augmentation(), part.images.shape[1], rng)
@@ -144,44 +141,17 @@ def _epoch_order(length: int, wanted: int, key: tuple[int, ...]) -> np.ndarray:
     return np.concatenate([rng.permutation(length) for _ in range(rounds)])[:wanted]
 
 
-def _draw(
-    part: Examples, rows: np.ndarray, slots: dict[str, int], symmetries: bool, balance: float, rng
-) -> Draw:
-    """Draws a symmetry per image and then only sentences that it keeps true."""
-    codes = rng.integers(0, 8, len(rows)) if symmetries else np.zeros(len(rows), int)
-    sentences = {kind: np.full((len(rows), width), -1) for kind, width in slots.items()}
-    for kind, width in slots.items():
-        group = part.slots[kind]
-        for place, row in enumerate(rows):
-            own = np.arange(group.starts[row], group.starts[row + 1])
-            kept = own[group.symmetric[own]] if codes[place] else own
-            if len(own) and not len(kept):
-                codes[place], kept = 0, own
-            chosen = _choose(kept, group.types[kept], width, balance, rng)
-            sentences[kind][place, : len(chosen)] = chosen
-    return Draw(rows, sentences, codes)
-
-
-def _choose(rows: np.ndarray, types: np.ndarray, width: int, balance: float, rng) -> np.ndarray:
-    """Draws up to `width` rows, each once, with odds that fall with how common its type is.
-
-    The rows of the smallest exponential clocks are a weighted draw without replacement
-    (Efraimidis and Spirakis 2006).
-    """
-    _, inverse, counts = np.unique(types, return_inverse=True, return_counts=True)
-    clocks = rng.exponential(size=len(rows)) * counts[inverse] ** balance
-    return rows[np.argsort(clocks)[:width]]
-
-
-def _all_of(group: Slots, rows: np.ndarray, width: int) -> np.ndarray:
-    places = group.starts[rows][:, None] + np.arange(width)
-    return np.where(places < group.starts[rows + 1][:, None], places, -1)
-
-
-def _gather(part: Examples, drawn: Draw, how: Augmentation, size: int, rng) -> Batch:
+def _gather(
+    part: Examples,
+    drawn: Draw,
+    how: Augmentation,
+    size: int,
+    rng,
+    packed: Mapping[str, int] = NOTHING,
+) -> Batch:
     silent = np.ones(len(drawn.images), bool)
-    for places in drawn.sentences.values():
-        silent &= (places < 0).all(axis=1)
+    for sentences in drawn.sentences.values():
+        silent &= (sentences < 0).all(axis=1)
     if part.turned:
         images = part.images[drawn.images, drawn.symmetries]
         boxes = whole(len(images))
@@ -201,11 +171,16 @@ def _gather(part: Examples, drawn: Draw, how: Augmentation, size: int, rng) -> B
         y = {name: mixture.means(target) for name, target in y.items()}
         weight = {name: known * known[mixture.others] for name, known in weight.items()}
     x["image"] = images
-    for kind, places in drawn.sentences.items():
+    for kind, sentences in drawn.sentences.items():
         group = part.slots[kind]
-        x |= {name: _take(array, places) for name, array in group.inputs.items()}
-        y |= {name: _take(array, places) for name, array in group.targets.items()}
-        weight |= {name: _take(array, places) for name, array in group.weights.items()}
+        inputs = {name: take(array, sentences) for name, array in group.inputs.items()}
+        if kind in packed:
+            ((name, words),) = inputs.items()
+            inputs[name], fits = pack(words, packed[kind])
+            sentences = np.where(fits, sentences, -1)
+        x |= inputs
+        y |= {name: take(array, sentences) for name, array in group.targets.items()}
+        weight |= {name: take(array, sentences) for name, array in group.weights.items()}
     return x, y, weight
 
 
@@ -213,15 +188,6 @@ def _joined(parts: Sequence[Arrays]) -> Arrays:
     """Arrays of one name under each other; a name may be missing in some."""
     names = dict.fromkeys(name for each in parts for name in each)
     return {name: np.concatenate([e[name] for e in parts if name in e]) for name in names}
-
-
-def _take(array: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """array[places], and zeros where a slot is empty."""
-    if not len(array):
-        return np.zeros((*places.shape, *array.shape[1:]), array.dtype)
-    taken = array[places.clip(min=0)]
-    taken[places < 0] = 0
-    return taken
 
 
 def _dataset(batch: Callable[[int], Batch], steps: range) -> tf.data.Dataset:

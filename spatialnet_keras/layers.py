@@ -26,9 +26,9 @@ class Positions(keras.layers.Layer):
         super().__init__(**kwargs)
         self.kind = kind
 
-    def build(self, input_shape):
-        """Makes [N, D] from the input's last two dimensions."""
-        places, width = input_shape[-2:]
+    def build(self, x_shape, places_shape=None):
+        """Makes [N, D] from the last two dimensions of x."""
+        places, width = x_shape[-2:]
         if self.kind == "sine":
             self.table = self.add_weight(
                 shape=(places, width), initializer=_sine_2d, trainable=False, name="positions"
@@ -40,13 +40,14 @@ class Positions(keras.layers.Layer):
                 name="positions",
             )
 
-    def call(self, x):
-        """Adds the table."""
-        return x + ops.cast(self.table, x.dtype)
+    def call(self, x, places=None):
+        """Adds the table, or its rows `places` [..., N] where x is in another order."""
+        table = ops.cast(self.table, x.dtype)
+        return x + (table if places is None else ops.take(table, places, axis=0))
 
-    def compute_output_shape(self, input_shape):
-        """The input's."""
-        return input_shape
+    def compute_output_shape(self, x_shape, places_shape=None):
+        """That of x."""
+        return x_shape
 
     def get_config(self):
         """For saving."""

@@ -125,7 +125,7 @@ def connect(
     tokens, vector = features["image_tokens"], features["image_vector"]
     carriers = carriers or {}  # of all rows, where a kind is not in it
     if asking:
-        shape = (None, config.model.question_words)
+        shape = asking.inputs[0].shape[1:]  # another where questions are packed
         inputs["question"] = keras.Input(shape, dtype="int32", name="question")
         seen = [_rows(each, carriers.get("question")) for each in (tokens, vector)]
         features |= asking([inputs["question"], *seen])

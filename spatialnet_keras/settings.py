@@ -219,6 +219,9 @@ class TrainConfig:
     jitter: float = setting(0.0, "largest change of brightness, contrast, saturation; 0: none")
     gain: float = setting(0.0, "largest change of each band by itself; 0: none")
     questions_per_image: int = setting(16, "G, questions drawn for an image each epoch")
+    pack: bool = setting(
+        True, "questions of an image share rows of words in training: the same in less time"
+    )
     captions_per_image: int = setting(5, "C, captions drawn for an image each epoch")
     type_balance: float = setting(
         0.0, "0 draws questions as they come, 1 each type of an image's equally often"

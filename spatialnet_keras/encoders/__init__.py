@@ -14,6 +14,7 @@ from keras import ops
 
 from spatialnet_keras.config import ModelConfig, Pixels
 from spatialnet_keras.encoders.mimetic import mimic
+from spatialnet_keras.encoders.packed import packed_question_encoder
 from spatialnet_keras.encoders.question import question_encoder
 from spatialnet_keras.layers import (
     FEATURES,
@@ -26,7 +27,13 @@ from spatialnet_keras.settings import ENCODERS
 
 _TOKENS = {name: import_module(f"{__name__}.{name}").tokens for name in ENCODERS}
 
-__all__ = ["FEATURES", "image_encoder", "question_encoder", "split_at_features"]
+__all__ = [
+    "FEATURES",
+    "image_encoder",
+    "packed_question_encoder",
+    "question_encoder",
+    "split_at_features",
+]
 
 
 def image_encoder(config: ModelConfig, pixels: Pixels, drop_tokens: bool = True) -> keras.Model:

@@ -36,7 +36,7 @@ from spatialnet_keras.training.checks import (
 from spatialnet_keras.training.compiling import build_losses, compile_model
 from spatialnet_keras.training.features import stored_features
 from spatialnet_keras.training.initialise import initialise
-from spatialnet_keras.training.network import training_model
+from spatialnet_keras.training.network import packed_rows, training_model
 from spatialnet_keras.training.regimes import apply_regime, encoder_layers
 from spatialnet_keras.training.teacher import Teacher, teacher_of
 
@@ -195,8 +195,9 @@ def _fit(
     answering = model
     if teacher:
         teacher, examples = teacher.teach(run, examples, skip_bad)
-    if teacher or carrying:
-        model = training_model(model, config, run.tasks, carrying, teacher)
+    rows = packed_rows(examples, settings)
+    if teacher or carrying or rows:
+        model = training_model(model, config, run.tasks, carrying, teacher, rows)
     encoder = encoder_layers(network.get_layer("image_encoder"))
     compile_model(model, config, run.tasks, settings.epochs * steps, encoder)
     if "facts" not in run.metrics:
@@ -209,7 +210,7 @@ def _fit(
         return
     validated = list(zip(validation, held_out, strict=True))
     epoch = Epoch(run, validated, history, network, answering, begun)
-    batches = _batches(examples, config, len(history))
+    batches = _batches(examples, config, len(history), rows)
     build_losses(model, next(batches.as_numpy_iterator()))
     model.fit(
         batches,
@@ -257,7 +258,7 @@ def augmentation(settings: TrainConfig) -> Augmentation:
     return Augmentation(**{name: getattr(settings, name) for name in names})
 
 
-def _batches(examples: list[Examples], config: Config, first_epoch: int):
+def _batches(examples: list[Examples], config: Config, first_epoch: int, rows: int | None):
     settings = config.train
     drawn = {"question": settings.questions_per_image, "caption": settings.captions_per_image}
     return training_batches(
@@ -271,6 +272,7 @@ def _batches(examples: list[Examples], config: Config, first_epoch: int):
         config.model.image_size,
         settings.type_balance,
         settings.data_balance,
+        {"question": rows} if rows else {},
     )
 
 

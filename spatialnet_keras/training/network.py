@@ -1,4 +1,4 @@
-"""The network as it is trained: sentences on some rows alone, and a teacher beside it."""
+"""The network as it is trained: sentences on some rows alone, packed; a teacher beside it."""
 
 import math
 from collections.abc import Sequence
@@ -6,10 +6,15 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-from spatialnet_keras.config import Config
+from pipelines.examples import Examples
+from pipelines.packing import rows_to_pack
+from spatialnet_keras.config import Config, TrainConfig
+from spatialnet_keras.encoders import packed_question_encoder
 from spatialnet_keras.model import asking_of, connect
 from spatialnet_keras.tasks import Task
 from spatialnet_keras.training.teacher import FEATURES, LAND_USE, MAP, Teacher
+
+WORTH_PACKING = 0.8  # of as many rows as questions
 
 
 def training_model(
@@ -18,6 +23,7 @@ def training_model(
     tasks: Sequence[Task],
     carriers: dict[str, list[slice]],
     teacher: Teacher | None = None,
+    rows: int | None = None,
 ) -> keras.Model:
     """The same layers as they are trained.
 
@@ -27,9 +33,11 @@ def training_model(
         tasks: Fitted tasks.
         carriers: Of `pipelines.examples`.
         teacher: Who is imitated.
+        rows: R, rows of words into which the questions of an image are packed, if they are.
 
     Returns:
-        As `model`, but of R rows where a kind of sentence hangs on R of the B images. With a
+        As `model`, but of B' rows where a kind of sentence hangs on B' of the B images, and of
+        `question` int32 [B', R, Q, 2] where questions are packed (`pipelines.packing`). With a
         teacher it reads its `teacher_map` [B, h, w, K + D] as well, if it does not look itself,
         and how far it is from it comes out: `teacher_land_use`, the softened cross entropy [B], if
         `train.teacher_share`; and `teacher_features`, the mean cosine distance of the tokens [B],
@@ -48,6 +56,8 @@ def training_model(
         return features
 
     asking = asking_of(model, tasks)
+    if rows:
+        asking = packed_question_encoder(asking, rows, config.train.questions_per_image)
     inputs, _, outputs = connect(
         config, encoder, asking, heads, dtype, carriers, encode if teacher else None
     )
@@ -56,6 +66,15 @@ def training_model(
             inputs[MAP] = told
         outputs |= _distances(config, teacher, told, outputs, tokens, truths)
     return keras.Model(inputs, outputs, name="spatialnet_vit_training")
+
+
+def packed_rows(examples: Sequence[Examples], settings: TrainConfig) -> int | None:
+    """R, rows of words of an image's questions, where packing them is worth it."""
+    questions = settings.questions_per_image
+    if not settings.pack or "question" not in examples[0].slots:
+        return None
+    rows = rows_to_pack(examples, "question", questions, settings.type_balance, settings.seed)
+    return rows if rows <= WORTH_PACKING * questions else None
 
 
 def _encode_beside(encoder: keras.Model, image, maps):
