@@ -1,8 +1,15 @@
-"""Five true sentences about a scene, in the manner of UCM-captions; none names a side."""
+"""Five true sentences about a scene, in the manner of UCM-captions; none names a side.
+
+One sentence says the land use alone, the others name two or three kinds of things that stand there:
+most often those that cover most of the tile, as people who describe it agree on what stands out.
+Numbers are exact up to four; five to ten are "several", more are "many".
+"""
 
 import random
 
-from pipelines.synthetic.scene import Scene, Thing
+from PIL import Image, ImageDraw
+
+from pipelines.synthetic.scene import SIDE, Scene, Thing
 
 CAPTIONS = 5
 
@@ -32,7 +39,9 @@ _NAMES = {
     "storage tank": ("storage tank", "storage tanks"),
     "bunker": ("bunker", "bunkers"),
 }
-_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_NUMBERS = {2: "two", 3: "three", 4: "four"}
+_MANY = 11  # from here on "many"; "several" between
+_NEXT = 0.2  # odds of a kind against the one that covers the next larger part of the tile
 _BARE = ("This is {a} .", "It is {a} .", "There is {a} .", "Here is {a} .")
 _ONE = (
     "{A} with {x} .",
@@ -62,13 +71,11 @@ def describe(scene: Scene) -> tuple[str, ...]:
     place, at = _PLACES[scene.land_use]
     words = {"a": _one(place), "A": _capital(_one(place)), "where": f"{at} the {place}"}
     seen = _seen(scene)
-    forms = (_ONE, _TWO, _THREE)[: len(seen)]
     sentences = [rng.choice(_BARE).format(**words)]
     while len(sentences) < CAPTIONS:
-        picked = rng.sample(seen, min(3, len(seen)))
-        names = dict(zip("xyz", (rng.choice(phrases) for phrases in picked), strict=False))
+        names = dict(zip("xyz", _pick(rng, seen, rng.choice((2, 3))), strict=False))
         is_x = "is" if names["x"].startswith("a ") else "are"
-        form = rng.choice(rng.choice(forms))
+        form = rng.choice((_ONE, _TWO, _THREE)[len(names) - 1])
         sentence = form.format(**words, **names, X=_capital(names["x"]), is_x=is_x)
         if sentence not in sentences:
             sentences.append(sentence)
@@ -76,18 +83,40 @@ def describe(scene: Scene) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def _seen(scene: Scene) -> list[tuple[str, ...]]:
-    """What stands in a scene besides its land use: for each kind, the ways to say how many."""
-    seen = []
-    for kind, (single, plural) in _NAMES.items():
-        number = sum(not _is_the_place(scene, thing) for thing in scene.of(kind))
-        if number == 1:
-            seen.append((_one(single),))
-        elif 1 < number < len(_NUMBERS):
-            seen.append((f"{_NUMBERS[number]} {plural}",))
-        elif number:
-            seen.append((f"many {plural}", f"lots of {plural}"))
-    return seen or [("no buildings",)]
+def _seen(scene: Scene) -> list[str]:
+    """What stands in a scene besides its land use, the kind that covers most of it first."""
+    covered = {}
+    for kind in _NAMES:
+        things = [thing for thing in scene.of(kind) if not _is_the_place(scene, thing)]
+        if things:
+            covered[_how_many(kind, len(things))] = _area(things)
+    return sorted(covered, key=covered.get, reverse=True) or ["no buildings"]
+
+
+def _how_many(kind: str, number: int) -> str:
+    single, plural = _NAMES[kind]
+    if number == 1:
+        return _one(single)
+    return f"{_NUMBERS.get(number) or ('many' if number >= _MANY else 'several')} {plural}"
+
+
+def _area(things: list[Thing]) -> int:
+    """How many square units of the tile some things cover."""
+    plan = Image.new("L", (int(SIDE), int(SIDE)))
+    pen = ImageDraw.Draw(plan)
+    for thing in things:
+        pen.polygon(thing.outline, fill=1)
+    return plan.histogram()[1]
+
+
+def _pick(rng: random.Random, seen: list[str], number: int) -> list[str]:
+    """Some of what is seen, in its order, each `_NEXT` times as readily as the one before."""
+    left, picked = list(seen), []
+    while left and len(picked) < number:
+        weights = [_NEXT**rank for rank in range(len(left))]
+        picked += rng.choices(left, weights)
+        left.remove(picked[-1])
+    return sorted(picked, key=seen.index)
 
 
 def _is_the_place(scene: Scene, thing: Thing) -> bool:

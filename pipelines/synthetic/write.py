@@ -20,7 +20,7 @@ from pipelines.synthetic.draw import draw
 from pipelines.synthetic.layout import LAND_USES, imagine
 from pipelines.synthetic.questions import Odds, ask, usual_odds
 
-_DRAWING = 1  # counted up when the same parameters would give another city
+_DRAWING = 2  # counted up when the same parameters would give another city
 _TILES_A_PROCESS = 200  # fewer are drawn sooner than another process starts
 
 

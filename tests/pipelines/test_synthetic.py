@@ -1,5 +1,6 @@
 import functools
 import json
+import re
 import subprocess
 import sys
 from collections import Counter, defaultdict
@@ -18,6 +19,20 @@ from pipelines.synthetic.questions import SUBJECTS, Matter, ask
 from pipelines.synthetic.scene import RURAL, SIDE, URBAN, Scene, Thing
 
 TILES = 100
+NAMED = {
+    "houses?": "residential building",
+    "commercial buildings?": "commercial building",
+    "swimming pools?": "swimming pool",
+    "tennis courts?": "tennis court",
+    "boats?": "boat",
+    "roads?": "road",
+    "ponds?": "water area",
+    "patch(?:es)? of trees": "forest",
+    "fields?": "farmland",
+    "parkings? with cars": "parking",
+    "storage tanks?": "storage tank",
+    "bunkers?": "bunker",
+}
 
 
 @pytest.fixture(scope="module")
@@ -240,16 +255,49 @@ def test_some_questions_name_a_side_and_no_caption_does():
 
 
 def test_captions_are_five_different_sentences_with_true_numbers():
-    numbers = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-    for scene in scenes(100):
+    said = Counter()
+    for scene in scenes(300):
         sentences = describe(scene)
         assert len(set(sentences)) == 5
-        for sentence in sentences:
-            words = sentence.split()
-            assert words[-1] == "."
-            if "pools" in words:
-                number = numbers.index(words[words.index("pools") - 2].lower()) + 1
-                assert number == len(scene.of("swimming pool"))
+        assert all(sentence.endswith(" .") for sentence in sentences)
+        for pattern, kind in NAMED.items():
+            number = sum(thing.look not in ("sea", "river", "lot") for thing in scene.of(kind))
+            number -= (scene.land_use, kind) == ("forest", "forest")  # the wood that it is
+            words = re.findall(rf"(\w+) {pattern} ", " ".join(sentences).lower())
+            assert set(words) <= {in_words(number)}, (scene.key, sentences)
+            said.update((kind, word) for word in words)
+    assert {kind for kind, _ in said} == set(NAMED.values())
+    assert {word for _, word in said} == {"a", "two", "three", "four", "several", "many"}
+
+
+def in_words(number):
+    few = ("no", "a", "two", "three", "four")
+    return few[number] if number < len(few) else "several" if number <= 10 else "many"
+
+
+def test_captions_agree_on_what_covers_most_of_a_tile():
+    road = Thing("road", ((0, 60), (SIDE, 60), (SIDE, 72), (0, 72)))
+    houses = [square("residential building", x, 20, size="small") for x in (10, 30, 50, 70, 90)]
+    pool, boat = square("swimming pool", 10, 100, 9.8), square("boat", 40, 100, 9)
+    things = (boat, pool, *houses, road)
+    sentences = [
+        sentence
+        for key in range(100)
+        for sentence in describe(Scene((key, 0), "river", "grass", things))
+    ]
+    road, houses, pool, boat = (
+        sum(f" {name}" in sentence for sentence in sentences) / 100
+        for name in ("road", "houses", "swimming pool", "boat")
+    )
+    assert road > houses > 2.5 > pool > boat > 0  # of five
+
+
+def test_pictures_and_questions_do_not_depend_on_captions(city, tmp_path, monkeypatch):
+    monkeypatch.setattr("pipelines.synthetic.write.describe", lambda scene: ("A tile .",))
+    synthetic.write_city(tmp_path / "mute", TILES, workers=1)
+    mute = files(tmp_path / "mute")
+    changed = [str(name) for name, content in files(city).items() if mute[name] != content]
+    assert changed == ["ucm_captions/dataset.json"]
 
 
 def test_the_same_city_is_not_drawn_twice(city):
