@@ -59,8 +59,8 @@ def _run(config: Config, images: int, questions: int):
         from spatialnet_keras.training.network import training_model
 
     presence = replace(task("presence"), classes=("no", "yes"))
-    config = override(config, {"model.question_words": LONGEST})
-    config = override(config, {"train.questions_per_image": questions})
+    sizes = {"model.question_words": LONGEST, "train.questions_per_image": questions}
+    config = override(config, sizes)
     config = replace(config, tasks=(("presence", 1.0),))
     keras.utils.set_random_seed(0)
     model = build_model(config, (presence,), WORDS)
