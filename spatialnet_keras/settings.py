@@ -206,6 +206,12 @@ class TrainConfig:
     teacher_features: float = setting(
         1.0, "weight of the cosine distance to the features of the teacher's tokens; 0: none"
     )
+    teacher_tokens: str = setting(
+        "own",
+        "whose features are imitated: those of its last tokens; or those that its preset gives, "
+        "which tell more than the classes that it was trained for",
+        ("own", "preset"),
+    )
     masked: float = setting(
         0.75, "share of patches that --pretrain hides (He et al. 2021); of encoder vit"
     )

@@ -19,12 +19,16 @@ from spatialnet_keras.run import Run
 from spatialnet_keras.training.callbacks import Epoch
 from spatialnet_keras.training.compiling import compile_model
 from spatialnet_keras.training.network import (
-    _cosine_distance,
     _encode_beside,
     _softened_cross_entropy,
     training_model,
 )
-from spatialnet_keras.training.teacher import Distance, _mean_over_symmetries, teacher_of
+from spatialnet_keras.training.teacher import (
+    Distance,
+    _mean_over_symmetries,
+    cosine_distance,
+    teacher_of,
+)
 from tests.test_training import config
 
 LAND_USE = (("land_use", 1.0),)
@@ -68,7 +72,7 @@ def test_the_softened_cross_entropy_by_hand():
 def test_the_cosine_distance_by_hand():
     truth = np.float32([[[1, 0], [1, 0]], [[1, 0], [1, 0]]])
     said = np.float32([[[2, 0], [0, 3]], [[-1, 0], [-5, 0]]])
-    found = ops.convert_to_numpy(_cosine_distance(truth, said))
+    found = ops.convert_to_numpy(cosine_distance(truth, said))
     assert found == pytest.approx([0.5, 2.0], abs=1e-5)
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "FEATURES",
     "image_encoder",
     "packed_question_encoder",
+    "preset_tokens",
     "question_encoder",
     "split_at_features",
 ]
@@ -77,6 +78,11 @@ def split_at_features(encoder: keras.Model) -> tuple[keras.Model, keras.Model]:
     features = encoder.get_layer(FEATURES).output
     below = keras.Model(encoder.input, features, name="image_features")
     return below, keras.Model(features, encoder.output, name=encoder.name)
+
+
+def preset_tokens(encoder: keras.Model):
+    """What the backbone of an image encoder gives, before anything stands on it: [B, N, F]."""
+    return encoder.get_layer("features_norm").input
 
 
 def _hybrid(x, config: ModelConfig):

@@ -1,7 +1,8 @@
 """Masked autoencoder: what the image encoder is pretrained by, without labels (He et al. 2021).
 
 Most patches of a tile are hidden; the encoder sees the others alone, and a light decoder, thrown
-away afterwards, draws the hidden ones.
+away afterwards, draws the hidden ones. With a teacher it tells the features of the teacher's
+tokens as well, those of hidden patches, too (Fang et al. 2022, EVA; Hou et al. 2022, MILAN).
 """
 
 import dataclasses
@@ -12,6 +13,7 @@ from keras import ops
 from spatialnet_keras.config import Config, ModelConfig
 from spatialnet_keras.encoders import image_encoder
 from spatialnet_keras.layers import ClassToken, Positions, layer_norm, transformer_block
+from spatialnet_keras.training.teacher import FEATURES, MAP, Teacher, at_tokens, cosine_distance
 
 ERROR = "masked_error"  # the output, which shall become 0
 
@@ -28,16 +30,22 @@ def encoder_without_dropout(config: Config) -> keras.Model:
     return image_encoder(model, config.pixels)
 
 
-def masked_autoencoder(encoder: keras.Model, config: Config) -> keras.Model:
+def masked_autoencoder(
+    encoder: keras.Model, config: Config, teacher: Teacher | None = None
+) -> keras.Model:
     """Connects the encoder's layers to a decoder.
 
     Args:
         encoder: Of `encoder_without_dropout`; the weights stay shared.
         config: Of the run.
+        teacher: Whose features are told, if any are.
 
     Returns:
         A model from stored pixels [B, S, S, C] to `masked_error` float32 [B]: over the hidden
         patches, the mean squared error of their pixels, each patch at mean 0 and deviation 1.
+        With a teacher that does not look itself it reads its `teacher_map` [B, h, w, D] as well;
+        with any, `teacher_features` [B] comes out: over all patches, hidden and seen, the mean
+        cosine distance to what the teacher makes of them.
     """
     places, pooling = config.model.tokens, config.model.pooling
     seen = min(places - 1, max(1, round(places * (1 - config.train.masked))))
@@ -54,9 +62,18 @@ def masked_autoencoder(encoder: keras.Model, config: Config) -> keras.Model:
     x = read(ops.take_along_axis(x, order[:, :seen, None], axis=1))
     x = keras.layers.Identity(name="seen_tokens")(x)
     x = _decode(x[:, 1:] if pooling == "cls" else x, order, seen, config)
-    error = ops.mean(ops.square(x - _drawn(pixels, config.model)), axis=-1)
+    values = config.model.patch_size**2 * config.pixels.bands
+    said = keras.layers.Dense(values, dtype="float32", name="decoder_pixels")(x)
+    error = ops.mean(ops.square(said - _drawn(pixels, config.model)), axis=-1)
     error = ops.mean(ops.take_along_axis(error, order[:, seen:], axis=1), axis=1)
-    return keras.Model({"image": image}, {ERROR: error}, name="masked_autoencoder")
+    inputs, outputs = {"image": image}, {ERROR: error}
+    if teacher:
+        told = teacher.look(image) if teacher.looks else keras.Input(teacher.shape, name=MAP)
+        if not teacher.looks:
+            inputs[MAP] = told
+        said = keras.layers.Dense(teacher.width, dtype="float32", name="decoder_features")(x)
+        outputs[FEATURES] = cosine_distance(at_tokens(told, places), said)
+    return keras.Model(inputs, outputs, name="masked_autoencoder")
 
 
 @keras.saving.register_keras_serializable(package="spatialnet_keras")
@@ -78,7 +95,7 @@ class RandomOrder(keras.layers.Layer):
 
 
 def _decode(x, order, seen: int, config: Config):
-    """Tokens [B, seen, D] of the first of `order` [B, N] -> pixels float32 [B, N, P * P * C].
+    """Tokens [B, seen, D] of the first of `order` [B, N] -> of all places, [B, N, about D / 2].
 
     One block of half the encoder's width: it shall draw, not understand.
     """
@@ -95,9 +112,7 @@ def _decode(x, order, seen: int, config: Config):
     x = keras.layers.Reshape((model.tokens, half.width), name="decoder_tokens")(x)
     x = Positions(name="decoder_positions")(x)
     x = transformer_block(x, half, "decoder_block")
-    x = layer_norm("decoder_norm")(x)
-    values = model.patch_size**2 * config.pixels.bands
-    return keras.layers.Dense(values, dtype="float32", name="decoder_pixels")(x)
+    return layer_norm("decoder_norm")(x)
 
 
 def _drawn(pixels, config: ModelConfig):

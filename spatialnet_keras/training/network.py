@@ -1,6 +1,5 @@
 """The network as it is trained: sentences on some rows alone, packed; a teacher beside it."""
 
-import math
 from collections.abc import Sequence
 
 import keras
@@ -12,7 +11,14 @@ from spatialnet_keras.config import Config, TrainConfig
 from spatialnet_keras.encoders import packed_question_encoder
 from spatialnet_keras.model import asking_of, connect
 from spatialnet_keras.tasks import Task
-from spatialnet_keras.training.teacher import FEATURES, LAND_USE, MAP, Teacher
+from spatialnet_keras.training.teacher import (
+    FEATURES,
+    LAND_USE,
+    MAP,
+    Teacher,
+    at_tokens,
+    cosine_distance,
+)
 
 WORTH_PACKING = 0.8  # of as many rows as questions
 
@@ -82,22 +88,15 @@ def _encode_beside(encoder: keras.Model, image, maps):
     dropping = next((each for each in encoder.layers if each.name == "token_dropout"), None)
     if dropping is None:
         features = encoder(image)
-        return features, _at_tokens(maps, features["image_tokens"].shape[1])
+        return features, at_tokens(maps, features["image_tokens"].shape[1])
     below = keras.Model(encoder.input, dropping.input, name="image_patches")
     above = keras.Model(dropping.output, encoder.output, name="image_tokens_kept")
     patches = below(image)
-    truths = ops.cast(_at_tokens(maps, patches.shape[1]), patches.dtype)
+    truths = ops.cast(at_tokens(maps, patches.shape[1]), patches.dtype)
     # through the dropout together, so that the same tokens of both are left
     kept = dropping(ops.concatenate([patches, truths], axis=-1))
     width = patches.shape[-1]
     return above(kept[..., :width]), kept[..., width:]
-
-
-def _at_tokens(maps, tokens: int):
-    """A map [B, h, w, D] at each of N tokens, a square and perhaps a class token: [B, N', D]."""
-    side = math.isqrt(tokens)
-    resized = ops.image.resize(maps, (side, side), interpolation="bilinear")
-    return ops.reshape(resized, (-1, side * side, maps.shape[-1]))
 
 
 def _distances(config: Config, teacher: Teacher, told, outputs: dict, tokens, truths) -> dict:
@@ -115,14 +114,9 @@ def _distances(config: Config, teacher: Teacher, told, outputs: dict, tokens, tr
             teacher.width, kernel_initializer=start, dtype="float32", name="teacher_projection"
         )
         class_tokens = 1 if config.model.pooling == "cls" else 0
-        distance = _cosine_distance(ops.cast(truths, "float32"), project(tokens[:, class_tokens:]))
+        distance = cosine_distance(ops.cast(truths, "float32"), project(tokens[:, class_tokens:]))
         found[FEATURES] = keras.layers.Identity(dtype="float32", name=FEATURES)(distance)
     return found
-
-
-def _cosine_distance(truth, said):
-    """1 - cosine of vectors [B, N, D], a mean over the tokens: [B]."""
-    return 1 - ops.mean(ops.sum(ops.normalize(truth) * ops.normalize(said), axis=-1), axis=-1)
 
 
 def _softened_cross_entropy(truth, said, temperature: float):

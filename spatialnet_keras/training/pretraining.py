@@ -27,6 +27,7 @@ from spatialnet_keras.training.checkpoints import keep, load_state, save_state
 from spatialnet_keras.training.checks import check_batch_size, check_profile
 from spatialnet_keras.training.initialise import initialise
 from spatialnet_keras.training.optimizers import optimizer
+from spatialnet_keras.training.teacher import Teacher, losses, teacher_of
 
 
 def pretrain(
@@ -55,13 +56,15 @@ def pretrain(
     parts = data.read(config, "train", skip_bad, to_crop=config.train.resamples)
     config = dataclasses.replace(resolved(config), pixels=data.pixels(parts))
     run = Run(path, config, (), Vocabulary.fit(()))
+    finished = "scores" in run.metrics
+    teacher = None if finished else teacher_of(run)
     run.start()
-    if "scores" in run.metrics:
+    if finished:
         return run
     keras.utils.set_random_seed(config.train.seed)
     encoder = encoder_without_dropout(config)
     initialise(encoder, run, *(Run.open(each, answers=False) for each in config.init))
-    _fit(run, masked_autoencoder(encoder, config), encoder, parts, verbose)
+    _fit(run, encoder, teacher, parts, skip_bad, verbose)
     return run
 
 
@@ -85,17 +88,23 @@ def _check(config: Config) -> None:
         )
     check_batch_size(config)
     check_profile(config)
-    if config.tasks or config.train.teacher:
-        raise ConfigError("--pretrain learns from tiles alone. Leave out --tasks and --teacher.")
+    if config.tasks:
+        raise ConfigError("--pretrain learns from tiles alone. Leave out --tasks.")
+    if config.train.teacher and not config.train.teacher_features:
+        raise ConfigError(
+            "--pretrain imitates the features of a teacher: train.teacher_features must be above "
+            "0. Or leave out --teacher."
+        )
     if config.model.tokens < 2:
         raise ConfigError("--pretrain needs at least two patches. Choose a smaller patch_size.")
 
 
 def _fit(
     run: Run,
-    model: keras.Model,
     encoder: keras.Model,
+    teacher: Teacher | None,
     parts: Sequence[data.Part],
+    skip_bad: bool,
     verbose: int | None,
 ) -> None:
     settings = run.config.train
@@ -108,11 +117,17 @@ def _fit(
         )
         for part in parts
     ]
+    imitated = losses(run.config) if teacher else {}
+    if teacher:
+        teacher, examples = teacher.teach(run, examples, skip_bad)
+    model = masked_autoencoder(encoder, run.config, teacher)
     steps = steps_per_epoch(examples, settings.batch_size)
     # the output is an error already
+    wanted = {ERROR: (keras.losses.MeanAbsoluteError(), 1.0)} | imitated
     model.compile(
         optimizer=optimizer(settings, settings.epochs * steps),
-        loss={ERROR: keras.losses.MeanAbsoluteError()},
+        loss={name: loss for name, (loss, _) in wanted.items()},
+        loss_weights={name: weight for name, (_, weight) in wanted.items()},
     )
     model.optimizer.build(model.trainable_variables)  # or TensorFlow traces the step twice
     if "facts" not in run.metrics:

@@ -22,12 +22,14 @@ from pipelines.pixels import apply_symmetries
 from pipelines.records import INVERSE, DataError
 from spatialnet_keras import data
 from spatialnet_keras.config import Config, ConfigError
+from spatialnet_keras.encoders import preset_tokens
 from spatialnet_keras.run import Run
 from spatialnet_keras.tasks import Task
 from spatialnet_keras.training.features import BATCH, stored_features
 
 MAP = "teacher_map"  # an input of `training_model`
 LAND_USE, FEATURES = "teacher_land_use", "teacher_features"  # its outputs
+WIDEST = 256  # features of a token that are imitated; of more, their principal components
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,9 @@ class Teacher:
 
         Returns:
             The teacher and the examples; of what it tells, features are without their mean over
-            all tiles, which tells none from another. One that looks once does so now: the examples
-            have a `teacher_map`, float16 [n, h, w, K + D], the mean over the tile's symmetries.
-            The distances to what it tells are to be 0.
+            all tiles, which tells none from another, and no wider than `WIDEST`. One that looks
+            once does so now: the examples have a `teacher_map`, float16 [n, h, w, K + D], the mean
+            over the tile's symmetries. The distances to what it tells are to be 0.
         """
         settings = run.config.train
         symmetries = 8 if settings.symmetries and not self.looks else 1
@@ -95,25 +97,53 @@ class Teacher:
         features = [each[..., self.classes :] for each in made]
         means = [each.mean(axis=(0, 1, 2), dtype="float64") for each in features]
         mean = np.average(means, axis=0, weights=[len(each) for each in made]).astype("float16")
+        for each in features:
+            each -= mean
+        directions = _principal(features) if self.width > WIDEST else None
         taught = []
-        for part, each, own in zip(examples, made, features, strict=True):
+        for part, each in zip(examples, made, strict=True):
             wanted = {name: np.zeros(len(part), "float32") for name in losses(run.config)}
             known = {name: np.ones(len(part), "float32") for name in wanted}
             told = {"targets": part.targets | wanted, "weights": part.weights | known}
             if not self.looks:
-                own -= mean
-                told["maps"] = {MAP: each}
+                told["maps"] = {MAP: _along(directions, each, self.classes)}
                 if self.shape[:2] == (1, 1):
                     told["of_whole"] = frozenset(wanted)
             taught.append(dataclasses.replace(part, **told))
-        return self._without(mean) if self.looks else self, taught
+        return self._reduced(mean, directions), taught
 
-    def _without(self, mean: np.ndarray) -> "Teacher":
-        """The same, its features less a vector [D]."""
+    def _reduced(self, mean: np.ndarray, directions: np.ndarray | None) -> "Teacher":
+        """The same, its features less a vector [D], along directions [D, d] if there are any."""
         offset = np.concatenate([np.zeros(self.classes), mean]).astype("float32")
-        network = keras.Model(self.network.input, self.network.output - offset, name="teacher")
+        told = self.network.output - offset
+        if directions is not None:
+            features = ops.matmul(told[..., self.classes :], directions)
+            told = ops.concatenate([told[..., : self.classes], features], axis=-1)
+        network = keras.Model(self.network.input, told, name="teacher")
         network.trainable = False
         return dataclasses.replace(self, network=network)
+
+
+def _principal(features: Sequence[np.ndarray]) -> np.ndarray:
+    """The `WIDEST` directions in which features [n, h, w, D] of mean 0 differ most: [D, WIDEST]."""
+    width = features[0].shape[-1]
+    covariance = np.zeros((width, width))
+    for each in features:
+        for tiles in np.array_split(each, -(-len(each) // BATCH)):
+            cells = tiles.reshape(-1, width).astype("float32")
+            covariance += cells.T @ cells
+    return np.linalg.eigh(covariance)[1][:, : -WIDEST - 1 : -1].astype("float32")
+
+
+def _along(directions: np.ndarray | None, told: np.ndarray, classes: int) -> np.ndarray:
+    """Maps [n, h, w, K + D] -> [n, h, w, K + d], the features along d directions [D, d]."""
+    if directions is None:
+        return told
+    found = np.empty((*told.shape[:-1], classes + directions.shape[1]), told.dtype)
+    for rows in np.array_split(np.arange(len(told)), -(-len(told) // BATCH)):
+        found[rows, ..., :classes] = told[rows, ..., :classes]
+        found[rows, ..., classes:] = told[rows, ..., classes:].astype("float32") @ directions
+    return found
 
 
 def _mean_over_symmetries(features: np.ndarray) -> np.ndarray:
@@ -152,8 +182,12 @@ def teacher_of(run: Run) -> Teacher | None:
             f"The teacher {teacher.path} reads tiles of {theirs[0]} bands, {theirs[1]}. "
             f"Received: {ours[0]} bands, {ours[1]}."
         )
-    classes = _land_uses(teacher, run) if settings.teacher_share else 0
-    network = _network(teacher, bool(classes))
+    # a pretraining has no tasks
+    classes = _land_uses(teacher, run) if settings.teacher_share and run.tasks else 0
+    of_preset = settings.teacher_tokens == "preset"
+    if of_preset:
+        _check_preset(teacher)
+    network = _network(teacher, bool(classes), of_preset)
     return Teacher(teacher, network, classes, settings.teacher_looks == "always")
 
 
@@ -165,6 +199,18 @@ def losses(config: Config) -> dict[str, tuple[keras.losses.Loss, float]]:
         FEATURES: settings.teacher_features,
     }
     return {name: (Distance(), weight) for name, weight in weights.items() if weight}
+
+
+def at_tokens(maps, tokens: int):
+    """A map [B, h, w, D] at each of N tokens, a square and perhaps a class token: [B, N', D]."""
+    side = math.isqrt(tokens)
+    resized = ops.image.resize(maps, (side, side), interpolation="bilinear")
+    return ops.reshape(resized, (-1, side * side, maps.shape[-1]))
+
+
+def cosine_distance(truth, said):
+    """1 - cosine of vectors [B, N, D], a mean over the tokens: [B]."""
+    return 1 - ops.mean(ops.sum(ops.normalize(truth) * ops.normalize(said), axis=-1), axis=-1)
 
 
 class Distance(keras.losses.Loss):
@@ -192,11 +238,20 @@ def _land_uses(teacher: Run, run: Run) -> int:
     return len(known[0])
 
 
+def _check_preset(teacher: Run) -> None:
+    model = teacher.config.model
+    if not model.encoder.startswith("preset:") or model.pooling == "cls":
+        raise ConfigError(
+            f"teacher_tokens preset needs a teacher of encoder preset:... and pooling mean. "
+            f"{teacher.path} has {model.encoder!r} and {model.pooling!r}: choose own."
+        )
+
+
 def _classes(tasks: Sequence[Task]) -> tuple[str, ...]:
     return next((each.classes for each in tasks if each.name == "land_use"), ())
 
 
-def _network(teacher: Run, land_use: bool) -> keras.Model:
+def _network(teacher: Run, land_use: bool, of_preset: bool) -> keras.Model:
     trained, config = teacher.model(), teacher.config
     encoder = trained.get_layer("image_encoder")
     shape = encoder.input.shape[1:]
@@ -208,10 +263,11 @@ def _network(teacher: Run, land_use: bool) -> keras.Model:
         tokens = alone(features["image_vector"])
     else:
         tokens = keras.layers.Identity(name="tokens")(features["image_tokens"])
+    told = keras.Model(encoder.input, preset_tokens(encoder))(image) if of_preset else tokens
     if land_use:
         # linear: the mean of the tokens' logits are the logits of their mean
         logits = trained.get_layer("land_use").get_layer("land_use_output")(tokens)
         both = keras.layers.Concatenate(dtype="float32", name="side_by_side")
-        tokens = both([logits, tokens])
-    made = keras.layers.Identity(dtype="float32", name="teacher_map")(tokens)
+        told = both([logits, told])
+    made = keras.layers.Identity(dtype="float32", name="teacher_map")(told)
     return keras.Model(image, made, name="teacher")
