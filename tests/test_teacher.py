@@ -25,10 +25,10 @@ from spatialnet_keras.training.network import (
 )
 from spatialnet_keras.training.teacher import (
     Distance,
-    _mean_over_symmetries,
     cosine_distance,
     teacher_of,
 )
+from spatialnet_keras.training.teacher_maps import mean_over_symmetries
 from tests.test_training import config
 
 LAND_USE = (("land_use", 1.0),)
@@ -142,7 +142,7 @@ def test_a_teacher_that_always_looks_says_of_a_tile_what_is_kept_of_it(city, tea
 def test_maps_are_of_the_tile_as_it_is_however_the_teacher_saw_it():
     tiles = np.random.default_rng(0).normal(size=(3, 4, 4, 2)).astype("float16")
     seen = [apply_symmetries(tiles, np.full(3, code)).reshape(3, 16, 2) for code in range(8)]
-    assert np.allclose(_mean_over_symmetries(np.stack(seen, axis=1)), tiles, atol=1e-3)
+    assert np.allclose(mean_over_symmetries(np.stack(seen, axis=1)), tiles, atol=1e-3)
 
 
 @pytest.mark.parametrize("how", [{}, {"crop": 0.3}, {"mix": 1.0}, {"crop": 0.5, "mix": 1.0}])

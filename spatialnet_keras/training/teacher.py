@@ -18,14 +18,14 @@ import numpy as np
 from keras import ops
 
 from pipelines.examples import Examples
-from pipelines.pixels import apply_symmetries
-from pipelines.records import INVERSE, DataError
+from pipelines.records import DataError
 from spatialnet_keras import data
 from spatialnet_keras.config import Config, ConfigError
 from spatialnet_keras.encoders import preset_tokens
 from spatialnet_keras.run import Run
 from spatialnet_keras.tasks import Task
-from spatialnet_keras.training.features import BATCH, stored_features
+from spatialnet_keras.training.features import stored_features
+from spatialnet_keras.training.teacher_maps import along, mean_over_symmetries, principal
 
 MAP = "teacher_map"  # an input of `training_model`
 LAND_USE, FEATURES = "teacher_land_use", "teacher_features"  # its outputs
@@ -89,7 +89,7 @@ class Teacher:
         settings = run.config.train
         symmetries = 8 if settings.symmetries and not self.looks else 1
         made = [
-            _mean_over_symmetries(stored_features(self.network, part.images, symmetries))
+            mean_over_symmetries(stored_features(self.network, part.images, symmetries))
             for part in data.read(
                 run.config, "train", skip_bad, size=self.run.config.model.image_size
             )
@@ -99,14 +99,14 @@ class Teacher:
         mean = np.average(means, axis=0, weights=[len(each) for each in made]).astype("float16")
         for each in features:
             each -= mean
-        directions = _principal(features) if self.width > WIDEST else None
+        directions = principal(features, WIDEST) if self.width > WIDEST else None
         taught = []
         for part, each in zip(examples, made, strict=True):
             wanted = {name: np.zeros(len(part), "float32") for name in losses(run.config)}
             known = {name: np.ones(len(part), "float32") for name in wanted}
             told = {"targets": part.targets | wanted, "weights": part.weights | known}
             if not self.looks:
-                told["maps"] = {MAP: _along(directions, each, self.classes)}
+                told["maps"] = {MAP: along(directions, each, self.classes)}
                 if self.shape[:2] == (1, 1):
                     told["of_whole"] = frozenset(wanted)
             taught.append(dataclasses.replace(part, **told))
@@ -122,47 +122,6 @@ class Teacher:
         network = keras.Model(self.network.input, told, name="teacher")
         network.trainable = False
         return dataclasses.replace(self, network=network)
-
-
-def _principal(features: Sequence[np.ndarray]) -> np.ndarray:
-    """The `WIDEST` directions in which features [n, h, w, D] of mean 0 differ most: [D, WIDEST]."""
-    width = features[0].shape[-1]
-    covariance = np.zeros((width, width))
-    for each in features:
-        for tiles in np.array_split(each, -(-len(each) // BATCH)):
-            cells = tiles.reshape(-1, width).astype("float32")
-            covariance += cells.T @ cells
-    return np.linalg.eigh(covariance)[1][:, : -WIDEST - 1 : -1].astype("float32")
-
-
-def _along(directions: np.ndarray | None, told: np.ndarray, classes: int) -> np.ndarray:
-    """Maps [n, h, w, K + D] -> [n, h, w, K + d], the features along d directions [D, d]."""
-    if directions is None:
-        return told
-    found = np.empty((*told.shape[:-1], classes + directions.shape[1]), told.dtype)
-    for rows in np.array_split(np.arange(len(told)), -(-len(told) // BATCH)):
-        found[rows, ..., :classes] = told[rows, ..., :classes]
-        found[rows, ..., classes:] = told[rows, ..., classes:].astype("float32") @ directions
-    return found
-
-
-def _mean_over_symmetries(features: np.ndarray) -> np.ndarray:
-    """Features [n, symmetries, N, F] of turned tiles -> maps [n, h, w, F] of the tiles as they are.
-
-    Only a square of tokens can be turned back.
-    """
-    tiles, symmetries, tokens, width = features.shape
-    side = math.isqrt(tokens)
-    if side**2 != tokens:
-        raise ValueError(f"Tokens must form a square. Received: {tokens}.")
-    found = np.empty((tiles, side, side, width), features.dtype)
-    for rows in np.array_split(np.arange(tiles), -(-tiles // BATCH)):
-        total = 0
-        for code in range(symmetries):
-            turned = features[rows, code].reshape(-1, side, side, width).astype(np.float32)
-            total += apply_symmetries(turned, np.full(len(rows), INVERSE[code]))
-        found[rows] = total / symmetries
-    return found
 
 
 def teacher_of(run: Run) -> Teacher | None:
