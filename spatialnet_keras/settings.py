@@ -209,7 +209,7 @@ class TrainConfig:
     teacher_tokens: str = setting(
         "own",
         "whose features are imitated: those of its last tokens; or those that its preset gives, "
-        "which tell more than the classes that it was trained for",
+        "before what was put on it",
         ("own", "preset"),
     )
     masked: float = setting(

@@ -23,11 +23,7 @@ from spatialnet_keras.training.network import (
     _softened_cross_entropy,
     training_model,
 )
-from spatialnet_keras.training.teacher import (
-    Distance,
-    cosine_distance,
-    teacher_of,
-)
+from spatialnet_keras.training.teacher import Distance, cosine_distance, teacher_of
 from spatialnet_keras.training.teacher_maps import mean_over_symmetries
 from tests.test_training import config
 

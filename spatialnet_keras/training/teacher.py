@@ -29,7 +29,7 @@ from spatialnet_keras.training.teacher_maps import along, mean_over_symmetries, 
 
 MAP = "teacher_map"  # an input of `training_model`
 LAND_USE, FEATURES = "teacher_land_use", "teacher_features"  # its outputs
-WIDEST = 256  # features of a token that are imitated; of more, their principal components
+WIDEST = 256  # features of a preset's token that are imitated; of more, the principal components
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,10 @@ class Teacher:
 
         Returns:
             The teacher and the examples; of what it tells, features are without their mean over
-            all tiles, which tells none from another, and no wider than `WIDEST`. One that looks
-            once does so now: the examples have a `teacher_map`, float16 [n, h, w, K + D], the mean
-            over the tile's symmetries. The distances to what it tells are to be 0.
+            all tiles, which tells none from another; a preset's are no wider than `WIDEST`. One
+            that looks once does so now: the examples have a `teacher_map`, float16
+            [n, h, w, K + D], the mean over the tile's symmetries. The distances to what it tells
+            are to be 0.
         """
         settings = run.config.train
         symmetries = 8 if settings.symmetries and not self.looks else 1
@@ -99,7 +100,8 @@ class Teacher:
         mean = np.average(means, axis=0, weights=[len(each) for each in made]).astype("float16")
         for each in features:
             each -= mean
-        directions = principal(features, WIDEST) if self.width > WIDEST else None
+        wide = settings.teacher_tokens == "preset" and self.width > WIDEST
+        directions = principal(features, WIDEST) if wide else None
         taught = []
         for part, each in zip(examples, made, strict=True):
             wanted = {name: np.zeros(len(part), "float32") for name in losses(run.config)}
