@@ -152,19 +152,11 @@ def _gather(
     silent = np.ones(len(drawn.images), bool)
     for sentences in drawn.sentences.values():
         silent &= (sentences < 0).all(axis=1)
-    if part.turned:
-        images = part.images[drawn.images, drawn.symmetries]
-        boxes = whole(len(images))
-    else:
-        tiles = part.images[drawn.images]
-        images, boxes = augment(tiles, drawn.symmetries, silent, how, size, rng)
+    images, boxes, x = _seen(part, drawn, silent, how, size, rng)
     y = {name: target[drawn.images] for name, target in part.targets.items()}
     weight = {name: known[drawn.images] for name, known in part.weights.items()}
     left, top, right, bottom = boxes.T
     weight |= {name: weight[name] * (right - left) * (bottom - top) for name in part.of_whole}
-    x = {name: parts_of(maps[drawn.images], boxes) for name, maps in part.maps.items()}
-    if drawn.symmetries.any():
-        x = {name: apply_symmetries(maps, drawn.symmetries) for name, maps in x.items()}
     if how.mix and silent.all() and rng.random() < how.mix:
         images, mixture = mix(images, rng)
         x = {name: mixture.maps(maps) for name, maps in x.items()}
@@ -182,6 +174,25 @@ def _gather(
         y |= {name: take(array, sentences) for name, array in group.targets.items()}
         weight |= {name: take(array, sentences) for name, array in group.weights.items()}
     return x, y, weight
+
+
+def _seen(
+    part: Examples, drawn: Draw, silent: np.ndarray, how: Augmentation, size: int, rng
+) -> tuple[np.ndarray, np.ndarray, Arrays]:
+    """Images, the boxes of their tiles that they show, and what is known of their parts."""
+    rows = drawn.images
+    if part.views:
+        views = rng.integers(0, part.views.number, len(rows))
+        maps = {name: each[rows, views].astype(np.float32) for name, each in part.maps.items()}
+        return part.views.of(part.images[rows], rows, views), whole(len(rows)), maps
+    if part.turned:
+        images, boxes = part.images[rows, drawn.symmetries], whole(len(rows))
+    else:
+        images, boxes = augment(part.images[rows], drawn.symmetries, silent, how, size, rng)
+    maps = {name: parts_of(each[rows], boxes) for name, each in part.maps.items()}
+    if drawn.symmetries.any():
+        maps = {name: apply_symmetries(each, drawn.symmetries) for name, each in maps.items()}
+    return images, boxes, maps
 
 
 def _joined(parts: Sequence[Arrays]) -> Arrays:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pipelines.views import Drawn
+
 Arrays = dict[str, np.ndarray]
 
 
@@ -46,7 +48,8 @@ class Examples:
         slots: Per kind of sentence ("question"), what hangs on the images.
         turned: Whether `images` holds every symmetry.
         maps: Per further input, what is known of each part of a tile, [n, h, w, F]; it is cropped,
-            turned and mixed with the tile.
+            turned and mixed with the tile. With `views`, of each of them: [n, K, h, w, F].
+        views: What alone of the tiles is seen in training, if no sentence hangs on them.
         of_whole: Image tasks whose target tells of the whole tile. They weigh as much as a crop
             keeps of it: who sees a third of a tile cannot know all that is said of it.
     """
@@ -59,6 +62,7 @@ class Examples:
     turned: bool = False
     maps: Arrays = field(default_factory=dict)
     of_whole: frozenset[str] = frozenset()
+    views: Drawn | None = None
 
     def __len__(self) -> int:
         return len(self.images)

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 
 import pipelines
+from pipelines.augment import Augmentation
 from pipelines.examples import Examples
 from pipelines.images import read_image
 from pipelines.pixels import band_statistics
 from pipelines.records import DataError, Records
 from pipelines.store import stored_images
-from spatialnet_keras.config import Config, Pixels
+from pipelines.views import Drawn
+from spatialnet_keras.config import Config, Pixels, TrainConfig
 from spatialnet_keras.encode import encode
 from spatialnet_keras.tasks import Task
 from spatialnet_keras.text import Vocabulary
@@ -90,6 +92,21 @@ def read_records(config: Config, split: str) -> list[Records]:
             records = dataclasses.replace(records, name=f"{name}-{names[name]}")
         found.append(records)
     return found
+
+
+def augmentation(settings: TrainConfig) -> Augmentation:
+    """What is done to the tiles of a training."""
+    names = [field.name for field in dataclasses.fields(Augmentation)]
+    return Augmentation(**{name: getattr(settings, name) for name in names})
+
+
+def views(config: Config) -> Drawn | None:
+    """The views at which a teacher looks once, if there are to be some; mixed they are later."""
+    settings = config.train
+    if not settings.teacher_views:
+        return None
+    how = dataclasses.replace(augmentation(settings), mix=0.0)
+    return Drawn(settings.teacher_views, how, config.model.image_size, settings.seed)
 
 
 def check_pixels(part: Part, trained_on: Pixels) -> None:

@@ -197,6 +197,11 @@ class TrainConfig:
         "very pixels that the student sees (Beyer et al. 2022)",
         ("once", "always"),
     )
+    teacher_views: int = setting(
+        0,
+        "crops, colours and turns of each tile, drawn once, that are all that is seen; the teacher "
+        "looks once at each (Shen and Xing 2022); 0: at the tile",
+    )
     teacher_share: float = setting(
         0.5, "of the land use loss that follows the teacher's probabilities, not the labels"
     )
@@ -267,6 +272,7 @@ class TrainConfig:
             "histograms",
             "profile",
             "teacher_features",
+            "teacher_views",
             "type_balance",
         ):
             if not getattr(self, name) >= 0:
@@ -283,10 +289,11 @@ class TrainConfig:
             )
         if not 0 <= self.turn <= 180:
             raise ConfigError(f"turn must be in [0, 180]. Received: {self.turn}.")
-        if self.teacher and self.teacher_looks == "once" and self.turn:
+        upright = self.teacher_looks == "once" and not self.teacher_views
+        if self.teacher and upright and self.turn:
             raise ConfigError(
                 "A teacher's maps are told of upright tiles: turn must be 0, or teacher_looks "
-                f"always. Received: turn={self.turn}."
+                f"always, or teacher_views above 0. Received: turn={self.turn}."
             )
         if self.teacher and self.teacher_looks == "always" and self.encoder == "cached":
             raise ConfigError(

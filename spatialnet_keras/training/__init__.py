@@ -10,10 +10,10 @@ from pathlib import Path
 
 import keras
 
-from pipelines.augment import Augmentation
 from pipelines.batches import training_batches
 from pipelines.examples import Examples, carriers, shares, steps_per_epoch
 from pipelines.records import unknown
+from pipelines.views import Symmetries
 from spatialnet_keras import data, facts, pytorch
 from spatialnet_keras.config import Config, ConfigError, ModelConfig, TrainConfig
 from spatialnet_keras.encode import questions
@@ -32,6 +32,7 @@ from spatialnet_keras.training.checks import (
     check_monitor,
     check_profile,
     check_regime,
+    check_sentences,
 )
 from spatialnet_keras.training.compiling import build_losses, compile_model
 from spatialnet_keras.training.features import stored_features
@@ -91,11 +92,7 @@ def prepare(config: Config, path: Path, training: Sequence[data.Part]) -> Run:
     lengths = _as_long_as_needed(config.model, records)
     config = dataclasses.replace(config, model=lengths)
     tasks = chosen_tasks(config, records)
-    if config.train.whole and (asked := [each.name for each in tasks if each.unit != "image"]):
-        raise ConfigError(
-            f"No token is left out where sentences look at the tile: whole must be 0 with "
-            f"{', '.join(asked)}. Received: {config.train.whole}."
-        )
+    check_sentences(config, tasks)
     weights = dict(config.tasks)
     config = dataclasses.replace(
         resolved(config),
@@ -246,16 +243,10 @@ def tensorboard(to: Path, settings: TrainConfig) -> list[keras.callbacks.Callbac
 def _on_features(below: keras.Model, parts: list[Examples], symmetries: int) -> list[Examples]:
     return [
         dataclasses.replace(
-            part, images=stored_features(below, part.images, symmetries), turned=True
+            part, images=stored_features(below, part.images, Symmetries(symmetries)), turned=True
         )
         for part in parts
     ]
-
-
-def augmentation(settings: TrainConfig) -> Augmentation:
-    """What is done to the tiles of a training."""
-    names = [field.name for field in dataclasses.fields(Augmentation)]
-    return Augmentation(**{name: getattr(settings, name) for name in names})
 
 
 def _batches(examples: list[Examples], config: Config, first_epoch: int, rows: int | None):
@@ -268,7 +259,7 @@ def _batches(examples: list[Examples], config: Config, first_epoch: int, rows: i
         settings.seed,
         settings.epochs,
         first_epoch,
-        augmentation(settings),
+        data.augmentation(settings),
         config.model.image_size,
         settings.type_balance,
         settings.data_balance,

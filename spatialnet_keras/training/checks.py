@@ -10,6 +10,7 @@ from pipelines.records import DataError
 from spatialnet_keras import data
 from spatialnet_keras.config import Config, ConfigError
 from spatialnet_keras.run import Run
+from spatialnet_keras.tasks import Task
 
 
 def check_regime(config: Config) -> None:
@@ -20,6 +21,7 @@ def check_regime(config: Config) -> None:
             f"Received: {config.model.frozen_share}."
         )
     check_batch_size(config)
+    check_views(config)
     if config.train.whole and not config.model.token_dropout:
         raise ConfigError(
             "whole ends the leaving out of tokens: model.token_dropout must be above 0 with it. "
@@ -30,6 +32,39 @@ def check_regime(config: Config) -> None:
             "whole ends what is of encoder vit, and not of its cached features. Received: "
             f"whole={config.train.whole}, model.encoder={config.model.encoder!r}, "
             f"train.encoder={config.train.encoder!r}."
+        )
+
+
+def check_views(config: Config) -> None:
+    """Refuses views that no teacher would look at."""
+    settings = config.train
+    if not settings.teacher_views:
+        return
+    if not settings.teacher or settings.teacher_looks != "once":
+        raise ConfigError(
+            "A teacher looks at teacher_views once: give --teacher, and teacher_looks once. "
+            f"Received: teacher={settings.teacher!r}, teacher_looks={settings.teacher_looks!r}, "
+            f"teacher_views={settings.teacher_views}."
+        )
+    if settings.encoder == "cached":
+        raise ConfigError(
+            "encoder cached sees each tile only flipped and in quarter turns: teacher_views must "
+            f"be 0. Received: {settings.teacher_views}."
+        )
+
+
+def check_sentences(config: Config, tasks: Sequence[Task]) -> None:
+    """Refuses what cannot be where sentences hang on the tiles."""
+    sentences = ", ".join(each.name for each in tasks if each.unit != "image")
+    if config.train.whole and sentences:
+        raise ConfigError(
+            f"No token is left out where sentences look at the tile: whole must be 0 with "
+            f"{sentences}. Received: {config.train.whole}."
+        )
+    if config.train.teacher_views and sentences:
+        raise ConfigError(
+            f"A view may leave out what a sentence speaks of: teacher_views must be 0 with "
+            f"{sentences}. Received: {config.train.teacher_views}."
         )
 
 

@@ -16,7 +16,7 @@ from spatialnet_keras.config import Config, ConfigError
 from spatialnet_keras.evaluation.board import folder
 from spatialnet_keras.run import Run
 from spatialnet_keras.text import Vocabulary
-from spatialnet_keras.training import augmentation, resolved, tensorboard
+from spatialnet_keras.training import resolved, tensorboard
 from spatialnet_keras.training.autoencoder import (
     ERROR,
     encoder_without_dropout,
@@ -24,7 +24,7 @@ from spatialnet_keras.training.autoencoder import (
 )
 from spatialnet_keras.training.callbacks import averaged_weights, check_finite
 from spatialnet_keras.training.checkpoints import keep, load_state, save_state
-from spatialnet_keras.training.checks import check_batch_size, check_profile
+from spatialnet_keras.training.checks import check_batch_size, check_profile, check_views
 from spatialnet_keras.training.initialise import initialise
 from spatialnet_keras.training.optimizers import optimizer
 from spatialnet_keras.training.teacher import Teacher, losses, teacher_of
@@ -87,6 +87,7 @@ def _check(config: Config) -> None:
             f"Received: {config.train.encoder_rate}."
         )
     check_batch_size(config)
+    check_views(config)
     check_profile(config)
     if config.tasks:
         raise ConfigError("--pretrain learns from tiles alone. Leave out --tasks.")
@@ -144,7 +145,7 @@ def _fit(
                 settings.seed,
                 settings.epochs,
                 len(history),
-                dataclasses.replace(augmentation(settings), mix=0.0),
+                dataclasses.replace(data.augmentation(settings), mix=0.0),
                 run.config.model.image_size,
             ),
             epochs=settings.epochs,

@@ -19,13 +19,15 @@ from keras import ops
 
 from pipelines.examples import Examples
 from pipelines.records import DataError
+from pipelines.views import Resized, Symmetries
 from spatialnet_keras import data
 from spatialnet_keras.config import Config, ConfigError
 from spatialnet_keras.encoders import preset_tokens
 from spatialnet_keras.run import Run
 from spatialnet_keras.tasks import Task
 from spatialnet_keras.training.features import stored_features
-from spatialnet_keras.training.teacher_maps import along, mean_over_symmetries, principal
+from spatialnet_keras.training.reduction import Reduction, reduction_of
+from spatialnet_keras.training.teacher_maps import mean_over_symmetries
 
 MAP = "teacher_map"  # an input of `training_model`
 LAND_USE, FEATURES = "teacher_land_use", "teacher_features"  # its outputs
@@ -84,42 +86,43 @@ class Teacher:
             The teacher and the examples; of what it tells, features are without their mean over
             all tiles, which tells none from another; a preset's are no wider than `WIDEST`. One
             that looks once does so now: the examples have a `teacher_map`, float16
-            [n, h, w, K + D], the mean over the tile's symmetries. The distances to what it tells
-            are to be 0.
+            [n, h, w, K + D], the mean over the tile's symmetries; or `views` of the tiles, and
+            what it makes of each, [n, V, h, w, K + D]. The distances to what it tells are to be 0.
         """
         settings = run.config.train
-        symmetries = 8 if settings.symmetries and not self.looks else 1
-        made = [
-            mean_over_symmetries(stored_features(self.network, part.images, symmetries))
-            for part in data.read(
-                run.config, "train", skip_bad, size=self.run.config.model.image_size
-            )
-        ]
-        features = [each[..., self.classes :] for each in made]
-        means = [each.mean(axis=(0, 1, 2), dtype="float64") for each in features]
-        mean = np.average(means, axis=0, weights=[len(each) for each in made]).astype("float16")
-        for each in features:
-            each -= mean
-        wide = settings.teacher_tokens == "preset" and self.width > WIDEST
-        directions = principal(features, WIDEST) if wide else None
+        upright = self.looks or settings.teacher_views or not settings.symmetries
+        size = self.run.config.model.image_size
+        parts = data.read(run.config, "train", skip_bad, size=size)
+        made = [self._maps(part.images, Symmetries(1 if upright else 8)) for part in parts]
+        widest = WIDEST if settings.teacher_tokens == "preset" else None
+        reduction = reduction_of(made, self.classes, widest)
+        drawn = data.views(run.config)
         taught = []
-        for part, each in zip(examples, made, strict=True):
+        for part, maps in zip(examples, made, strict=True):
             wanted = {name: np.zeros(len(part), "float32") for name in losses(run.config)}
             known = {name: np.ones(len(part), "float32") for name in wanted}
             told = {"targets": part.targets | wanted, "weights": part.weights | known}
-            if not self.looks:
-                told["maps"] = {MAP: along(directions, each, self.classes)}
+            if drawn:
+                found = stored_features(self.network, part.images, Resized(drawn, size), reduction)
+                told["views"] = drawn
+                told["maps"] = {MAP: found.reshape(*found.shape[:2], *self.shape[:2], -1)}
+            elif not self.looks:
+                told["maps"] = {MAP: reduction.of_maps(maps)}
                 if self.shape[:2] == (1, 1):
                     told["of_whole"] = frozenset(wanted)
             taught.append(dataclasses.replace(part, **told))
-        return self._reduced(mean, directions), taught
+        return self._reduced(reduction), taught
 
-    def _reduced(self, mean: np.ndarray, directions: np.ndarray | None) -> "Teacher":
-        """The same, its features less a vector [D], along directions [D, d] if there are any."""
-        offset = np.concatenate([np.zeros(self.classes), mean]).astype("float32")
+    def _maps(self, images: np.ndarray, symmetries: Symmetries) -> np.ndarray:
+        """What it makes of tiles of its own size, once: [n, h, w, K + D]."""
+        return mean_over_symmetries(stored_features(self.network, images, symmetries))
+
+    def _reduced(self, reduction: Reduction) -> "Teacher":
+        """The same, of fewer features."""
+        offset = np.concatenate([np.zeros(self.classes, "float32"), reduction.mean])
         told = self.network.output - offset
-        if directions is not None:
-            features = ops.matmul(told[..., self.classes :], directions)
+        if reduction.directions is not None:
+            features = ops.matmul(told[..., self.classes :], reduction.directions)
             told = ops.concatenate([told[..., : self.classes], features], axis=-1)
         network = keras.Model(self.network.input, told, name="teacher")
         network.trainable = False

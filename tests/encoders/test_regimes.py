@@ -11,6 +11,7 @@ from keras import ops
 
 import train
 from pipelines.records import DataError
+from pipelines.views import Symmetries
 from spatialnet_keras import training
 from spatialnet_keras.config import Pixels, TrainConfig
 from spatialnet_keras.encoders import image_encoder, split_at_features
@@ -119,14 +120,14 @@ def test_features_are_kept_on_disk_and_found_again(config, tmp_path, monkeypatch
     np.save(tmp_path / "images.npy", tiles(5))
     images = np.load(tmp_path / "images.npy", mmap_mode="r")
     below, _ = split_at_features(image_encoder(config, Pixels()))
-    features = stored_features(below, images, 8)
+    features = stored_features(below, images, Symmetries(8))
     assert features.shape[:2] == (5, 8)
     expected = ops.convert_to_numpy(below(np.ascontiguousarray(images[:, :, ::-1])))
     mirrored = features[:, 4].astype("float32")  # of the tile mirrored left-right
     assert np.abs(mirrored - expected).max() < 0.01 * np.abs(expected).max() + 1e-3
     (path,) = tmp_path.glob("*.features.npy")
     changed = path.stat().st_mtime_ns
-    stored_features(below, images, 8)
+    stored_features(below, images, Symmetries(8))
     assert path.stat().st_mtime_ns == changed
     assert not list(tmp_path.glob("*.tmp"))
 
@@ -138,7 +139,7 @@ def test_features_that_cannot_be_kept_are_one_line(config, tmp_path, monkeypatch
     (tmp_path / "file").touch()
     monkeypatch.setenv("SPATIALNET_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(DataError, match="cannot be written: Not a directory"):
-        stored_features(below, images, 1)
+        stored_features(below, images, Symmetries(1))
 
 
 def test_features_are_found_by_pixels_and_weights_alone(config, tmp_path, monkeypatch):
@@ -147,7 +148,7 @@ def test_features_are_found_by_pixels_and_weights_alone(config, tmp_path, monkey
 
     def kept(name: str, images: np.ndarray) -> int:
         np.save(tmp_path / name, images)
-        stored_features(below, np.load(tmp_path / name, mmap_mode="r"), 1)
+        stored_features(below, np.load(tmp_path / name, mmap_mode="r"), Symmetries(1))
         return len(list(tmp_path.glob("*.features.npy")))
 
     assert kept("images.npy", tiles(3)) == 1
