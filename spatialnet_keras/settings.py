@@ -46,7 +46,12 @@ class ModelConfig:
     heads: int = setting(8, "H, attention heads; divides D (paper, III.A)")
     mlp_ratio: int = setting(4, "hidden width of an MLP over D (not in the paper)")
     norm: str = setting("pre", "layer norm before or after (not in the paper)", ("pre", "post"))
-    positions: str = setting("learned", "of the patches (not in the paper)", ("learned", "sine"))
+    positions: str = setting(
+        "learned",
+        "of the patches (not in the paper); conditional: sine, and before each block of vit what a "
+        "3 x 3 convolution, one kernel a channel, makes of the tokens around (Chu et al. 2021)",
+        ("learned", "sine", "conditional"),
+    )
     attention_start: str = setting(
         "random",
         "of the blocks over image tokens (not in the paper): random kernels, or mimetic: a token "
@@ -115,6 +120,10 @@ class ModelConfig:
             )
         if kind != "vit" and self.stem != "patches":
             raise ConfigError(f"stem convolutions is of encoder vit. Received: {self.encoder!r}.")
+        if kind != "vit" and self.positions == "conditional":
+            raise ConfigError(
+                f"positions conditional is of encoder vit. Received: {self.encoder!r}."
+            )
         if kind != "preset" and self.image_size % self.patch_size:
             raise ConfigError(
                 f"patch_size must divide image_size. Received: "
@@ -129,8 +138,13 @@ class ModelConfig:
             raise ConfigError(
                 f"heads must divide width. Received: width={self.width}, heads={self.heads}."
             )
-        if self.positions == "sine" and self.width % 4:
+        if self.positions != "learned" and self.width % 4:
             raise ConfigError(f"Sine positions need width % 4 == 0. Received: width={self.width}.")
+        if self.positions == "conditional" and self.token_dropout:
+            raise ConfigError(
+                "Conditional positions need all tokens around: token_dropout must be 0. "
+                f"Received: {self.token_dropout}."
+            )
         for name in (
             "dropout",
             "stochastic_depth",

@@ -82,6 +82,17 @@ def test_a_preset_trained_as_a_whole_has_no_frozen_share_unless_asked_for(regime
         (ModelConfig, {"dropout": 1.0}, "dropout must be in"),
         (ModelConfig, {"norm": "per"}, "Did you mean pre?"),
         (ModelConfig, {"width": 6, "heads": 1, "positions": "sine"}, "width % 4"),
+        (ModelConfig, {"width": 6, "heads": 1, "positions": "conditional"}, "width % 4"),
+        (
+            ModelConfig,
+            {"positions": "conditional", "token_dropout": 0.5},
+            "token_dropout must be 0. Received: 0.5",
+        ),
+        (
+            ModelConfig,
+            {"positions": "conditional", "encoder": "cnn"},
+            "conditional is of encoder vit. Received: 'cnn'",
+        ),
         (ModelConfig, {"word_deviation": 0.0}, "word_deviation must be positive. Received: 0.0"),
         (TrainConfig, {"batch_size": 0}, "batch_size must be at least 1"),
         (TrainConfig, {"learning_rate": float("nan")}, "learning_rate must be positive"),

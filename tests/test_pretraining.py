@@ -202,6 +202,7 @@ def test_the_flags_pretrain_and_start_from_it(city, exit_code, capsys, tmp_path)
         ({"model__encoder": "cnn"}, "--pretrain needs encoder vit. Received: 'cnn'"),
         ({"model__encoder": "preset:x"}, "--pretrain needs encoder vit"),
         ({"model__stem": "convolutions"}, "model.stem must be patches"),
+        ({"model__positions": "conditional"}, "model.positions must be learned or sine"),
         ({"train__encoder": "frozen"}, "train.encoder must be full"),
         ({"train__teacher": "x", "train__teacher_features": 0.0}, "must be above 0. Or leave out"),
         ({"model__image_size": 16}, "at least two patches"),

@@ -1,4 +1,4 @@
-"""Convolutions on the way to tokens: of the plain network, and of the vision transformer's stem."""
+"""Convolutions on the way to tokens and between them: of the plain network and the transformer."""
 
 import math
 
@@ -16,6 +16,24 @@ def stem(x, config: ModelConfig):
     x = halved(x, config, width=config.width)
     x = keras.layers.Reshape((config.tokens, x.shape[-1]), name="places")(x)
     return keras.layers.Dense(config.width, name="patch_embedding")(x)
+
+
+def around(x, config: ModelConfig, name: str):
+    """Adds to each token what a convolution makes of it and its neighbours: [B, N, D] -> [B, N, D].
+
+    One 3 x 3 kernel a channel. Beyond the tile's edge is nothing, by which a token knows where it
+    is (Chu et al. 2021, "Conditional positional encodings"). A class token has no neighbours.
+    """
+    first = 1 if config.pooling == "cls" else 0
+    side = config.image_size // config.patch_size
+    places = x[:, first:] if first else x
+    y = keras.layers.Reshape((side, side, config.width), name=f"{name}_grid")(places)
+    y = keras.layers.DepthwiseConv2D(3, padding="same", name=name)(y)
+    y = keras.layers.Reshape((config.tokens, config.width), name=f"{name}_tokens")(y)
+    y = keras.layers.Add(name=f"{name}_shortcut")([places, y])
+    if not first:
+        return y
+    return keras.layers.Concatenate(axis=1, name=f"{name}_with_class")([x[:, :1], y])
 
 
 def halved(x, config: ModelConfig, width: int, dropout: float = 0.0):

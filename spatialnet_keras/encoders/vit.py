@@ -3,7 +3,7 @@
 import keras
 
 from spatialnet_keras.config import ModelConfig, Pixels
-from spatialnet_keras.encoders.convolutions import stem
+from spatialnet_keras.encoders.convolutions import around, stem
 from spatialnet_keras.layers import (
     ClassToken,
     Positions,
@@ -20,7 +20,8 @@ def tokens(image, config: ModelConfig, pixels: Pixels, drop_tokens: bool):
     """Stored pixels [B, S, S, C] -> tokens [B, N, D], one more with a class token."""
     embed = patch_embedding if config.stem == "patches" else stem
     x = embed(normalised(image, pixels), config)
-    x = Positions(config.positions, name="patch_positions")(x)
+    kind = "learned" if config.positions == "learned" else "sine"
+    x = Positions(kind, name="patch_positions")(x)
     if config.token_dropout and drop_tokens:
         x = TokenDropout(config.token_dropout, name="token_dropout")(x)
     if config.pooling == "cls":
@@ -28,6 +29,8 @@ def tokens(image, config: ModelConfig, pixels: Pixels, drop_tokens: bool):
     if config.dropout:
         x = keras.layers.Dropout(config.dropout, name="patch_dropout")(x)
     for index in range(config.layers):
+        if config.positions == "conditional":
+            x = around(x, config, f"block_{index + 1}_around")
         drop_path = config.stochastic_depth * depth_share(index, config.layers)
         x = transformer_block(x, config, f"block_{index + 1}", drop_path)
     return layer_norm("last_norm")(x) if config.norm == "pre" else x

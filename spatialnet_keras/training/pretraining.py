@@ -76,6 +76,11 @@ def _check(config: Config) -> None:
             "--pretrain hides patches, which convolutions see beyond: model.stem must be patches. "
             f"Received: {config.model.stem!r}."
         )
+    if config.model.positions == "conditional":
+        raise ConfigError(
+            "--pretrain hides the neighbours of a patch: model.positions must be learned or sine. "
+            "Received: 'conditional'."
+        )
     if config.train.encoder != "full":
         raise ConfigError(
             f"--pretrain trains all of the encoder: train.encoder must be full. "

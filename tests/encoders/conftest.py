@@ -55,9 +55,11 @@ def presets(tmp_path_factory) -> dict[str, Path]:
 FROM_SCRATCH = [name for name in ENCODERS if name != "preset"]
 
 
-@pytest.fixture(params=[*FROM_SCRATCH, "stem", "map", "tokens", "dino", "clip", "siglip"])
+@pytest.fixture(params=[*FROM_SCRATCH, "stem", "around", "map", "tokens", "dino", "clip", "siglip"])
 def config(request, presets) -> ModelConfig:
     if request.param == "stem":
         return dataclasses.replace(TINY, stem="convolutions")
+    if request.param == "around":
+        return dataclasses.replace(TINY, positions="conditional")
     encoder = f"preset:{presets[request.param]}" if request.param in presets else request.param
     return dataclasses.replace(TINY, encoder=encoder)

@@ -75,6 +75,25 @@ def test_convolutions_see_beyond_their_patch(stem):
     assert (changed.sum() > 1) == (stem == "convolutions")
 
 
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_conditional_positions_are_of_the_tokens_around(pooling):
+    """The kernels set to take a token's right neighbour, each token becomes itself and that one."""
+    made = dataclasses.replace(TINY, positions="conditional", pooling=pooling)
+    encoder = image_encoder(made, Pixels())
+    layer = encoder.get_layer("block_2_around")
+    kernel = np.zeros(layer.kernel.shape, "float32")
+    kernel[1, 2] = 1.0
+    layer.kernel.assign(kernel)
+    places = encoder.get_layer("block_2_around_grid").input
+    after = encoder.get_layer("block_2_around_shortcut").output
+    image = np.random.default_rng(0).integers(0, 255, (2, 32, 32, 3)).astype("uint8")
+    found = keras.Model(encoder.input, [places, after])(image)
+    x, y = (ops.convert_to_numpy(each).reshape(2, 4, 4, -1) for each in found)
+    right = np.pad(x[:, :, 1:], [(0, 0), (0, 0), (0, 1), (0, 0)])
+    assert np.allclose(y, x + right, atol=1e-5)
+    assert np.abs(right).mean() > 0.1
+
+
 def test_a_mimetic_start_lets_tokens_look_at_those_like_them():
     def likeness(start: str) -> tuple[float, float]:
         keras.utils.set_random_seed(0)
