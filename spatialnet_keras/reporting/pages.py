@@ -181,6 +181,7 @@ def encoder(config: Config) -> str:
         start = "in patches" if model.stem == "patches" else "by convolutions to places"
         text = f"vision transformer: {size} {start} of {model.patch_size}, width {model.width}, "
         text += f"{model.layers} layers, {model.heads} heads"
+        text += ", conditional positions" if model.positions == "conditional" else ""
     if regime == "lora":
         return f"{text}; LoRA of rank {config.train.lora_rank}"
     if regime == "full":

@@ -66,6 +66,8 @@ def reduction_of(maps: Sequence[np.ndarray], classes: int, widest: int | None) -
             apart = tiles.reshape(-1, width).astype("float32") - mean
             covariance += apart.T @ apart
     directions = np.linalg.eigh(covariance)[1][:, : -widest - 1 : -1]
+    # either way would do, but not another one when a stopped run goes on
+    directions *= np.sign(np.take_along_axis(directions, np.abs(directions).argmax(0)[None], 0))
     return Reduction(classes, mean, np.ascontiguousarray(directions, "float32"))
 
 
